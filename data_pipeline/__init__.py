@@ -1,0 +1,1 @@
+"""Reanalysis in, training store out: read, canonicalise, check, regrid, store, feed."""

@@ -1,0 +1,161 @@
+"""Channels: the one object that crosses between datasets (names and levels) and tensors (a channel axis)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from data_pipeline.errors import DataError
+from data_pipeline.variables import Variable, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One two-dimensional field: a variable, on a pressure level in hPa where it has levels.
+
+    >>> Channel("geopotential", 500).name
+    'geopotential_500'
+    """
+
+    variable_name: str
+    level: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The variable's name with its level behind it."""
+        return self.variable_name if self.level is None else f"{self.variable_name}_{self.level}"
+
+    @property
+    def variable(self) -> Variable:
+        """The entry in the table of variables."""
+        return variable(self.variable_name)
+
+
+@dataclass(frozen=True)
+class Channels:
+    """An ordered set of channels; it alone knows the order along a tensor's channel axis."""
+
+    channels: tuple[Channel, ...]
+
+    @classmethod
+    def of(cls, variables: Mapping[str, Sequence[int] | None]) -> Channels:
+        """Channels of ``{variable: levels, or None without levels}``, in the order given.
+
+        Raises
+        ------
+        DataError
+            If a variable is unknown, or has levels where it should not (or the reverse).
+
+        >>> [channel.name for channel in Channels.of({"temperature": [850, 500], "2m_temperature": None})]
+        ['temperature_850', 'temperature_500', '2m_temperature']
+        """
+        for name, levels in variables.items():
+            if variable(name).on_levels != bool(levels):
+                expected = "a list of levels in hPa" if variable(name).on_levels else "null, it has no levels"
+                raise DataError(f"variable {name}: got levels {levels!r}, expected {expected}")
+        return cls(tuple(Channel(name, level) for name, levels in variables.items() for level in levels or [None]))
+
+    @classmethod
+    def from_names(cls, names: Sequence[str]) -> Channels:
+        """The inverse of ``names``."""
+        return cls(tuple(_parse(name) for name in names))
+
+    @property
+    def names(self) -> list[str]:
+        """Names in order, e.g. ``['geopotential_500', ...]``."""
+        return [channel.name for channel in self.channels]
+
+    @property
+    def variables(self) -> dict[str, list[int] | None]:
+        """``{variable: levels, or None}``, in the order of first appearance."""
+        levels: dict[str, list[int] | None] = {}
+        for channel in self.channels:
+            if channel.level is None:
+                levels[channel.variable_name] = None
+            else:
+                levels[channel.variable_name] = [*(levels.get(channel.variable_name) or []), channel.level]
+        return levels
+
+    def __len__(self) -> int:
+        return len(self.channels)
+
+    def __iter__(self) -> Iterator[Channel]:
+        return iter(self.channels)
+
+    def index(self, name: str) -> int:
+        """Position of the channel called ``name``; a DataError lists the names if there is none."""
+        if name not in self.names:
+            raise DataError(f"no channel {name!r}; expected one of: {', '.join(self.names)}")
+        return self.names.index(name)
+
+    def select(self, dataset: xr.Dataset) -> xr.Dataset:
+        """Only these channels of a canonical dataset, all levels present, or a DataError that lists what lacks."""
+        missing = [channel.name for channel in self if not _has(dataset, channel)]
+        if missing:
+            raise DataError(
+                f"the data lack {', '.join(missing)}; they have {', '.join(inventory(dataset)) or 'nothing known'}"
+            )
+        return dataset[list(self.variables)]
+
+    def stack(self, dataset: xr.Dataset) -> xr.DataArray:
+        """A canonical dataset as one array with dims (..., channel, latitude, longitude), in this order."""
+        fields = [_field(self.select(dataset), channel) for channel in self]
+        stacked = xr.concat(fields, "channel", coords="minimal", compat="override", join="exact")
+        return stacked.transpose(..., "channel", "latitude", "longitude").rename("fields")
+
+    def unstack(self, fields: NDArray[Any], coords: Mapping[str, Any], dims: Sequence[str]) -> xr.Dataset:
+        """The inverse of ``stack``: ``fields`` with named ``dims``, one of them ``channel``, as a dataset with attributes."""
+        array = xr.DataArray(fields, dims=dims, coords=dict(coords))
+        return self.unstack_array(array)
+
+    def unstack_array(self, array: xr.DataArray) -> xr.Dataset:
+        """A labelled array with dimension ``channel`` (lazy or not) as a canonical dataset."""
+        if array.sizes["channel"] != len(self):
+            raise DataError(f"got {array.sizes['channel']} channels, expected {len(self)}: {', '.join(self.names)}")
+        dataset = {name: self._gather(array, name, levels) for name, levels in self.variables.items()}
+        return xr.Dataset(dataset)
+
+    def _gather(self, array: xr.DataArray, name: str, levels: list[int] | None) -> xr.DataArray:
+        entry = variable(name)
+        attributes = {"standard_name": entry.standard_name, "long_name": entry.long_name, "units": entry.units}
+        if levels is None:
+            field = array.isel(channel=self.index(name), drop=True)
+        else:
+            ascending = sorted(levels)
+            positions = [self.index(Channel(name, level).name) for level in ascending]
+            field = array.isel(channel=positions).rename(channel="level").assign_coords(level=ascending)
+        return field.rename(name).assign_attrs(attributes).transpose(..., "latitude", "longitude")
+
+
+def inventory(dataset: xr.Dataset) -> list[str]:
+    """Channel names that a canonical dataset holds."""
+    levels = [int(level) for level in np.atleast_1d(dataset["level"])] if "level" in dataset.coords else []
+    names: list[str] = []
+    for name, data in dataset.data_vars.items():
+        names += [f"{name}_{level}" for level in levels] if "level" in data.dims else [str(name)]
+    return names
+
+
+def _has(dataset: xr.Dataset, channel: Channel) -> bool:
+    return channel.name in inventory(dataset)
+
+
+def _field(dataset: xr.Dataset, channel: Channel) -> xr.DataArray:
+    field = dataset[channel.variable_name]
+    selected = field if channel.level is None else field.sel(level=channel.level, drop=True)
+    return selected.drop_attrs().rename("fields")
+
+
+def _parse(name: str) -> Channel:
+    variable_name, _, level = name.rpartition("_")
+    if level.isdigit() and variable_name:
+        return Channel(variable(variable_name).name, int(level))
+    return Channel(variable(name).name)

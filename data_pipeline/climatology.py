@@ -1,0 +1,114 @@
+"""The climatology: a seasonal cycle of mean and variance at every point, as a few annual harmonics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from data_pipeline.channels import Channels
+from data_pipeline.errors import DataError
+from data_pipeline.grid import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Times = NDArray[np.datetime64]
+
+TROPICAL_YEAR = np.timedelta64(31556926, "s")
+MEAN_HARMONICS = 3
+VARIANCE_HARMONICS = 1
+SHORTEST_RECORD_WITH_SEASONS = np.timedelta64(360, "D")
+
+
+@dataclass(frozen=True)
+class Climatology:
+    """Harmonic coefficients of the mean and of the variance, each ``(harmonic, channel, latitude, longitude)``.
+
+    The harmonics are 1, cos(p), sin(p), cos(2p), ... where p is the phase of the year. Of a record shorter
+    than a year only the constant is fitted: the mean and variance of the season.
+    """
+
+    channels: Channels
+    grid: Grid
+    mean: Floats
+    variance: Floats
+
+    def at(self, times: Times) -> tuple[xr.Dataset, xr.Dataset]:
+        """Mean and standard deviation at ``times``: canonical datasets with dims (time, [level], latitude, longitude)."""
+        coords = {"time": times, "latitude": list(self.grid.latitude), "longitude": list(self.grid.longitude)}
+        dims = ("time", "channel", "latitude", "longitude")
+        mean = _evaluate(self.mean, times).astype(np.float32)
+        std = np.sqrt(np.maximum(_evaluate(self.variance, times), self._floor())).astype(np.float32)
+        return self.channels.unstack(mean, coords, dims), self.channels.unstack(std, coords, dims)
+
+    def _floor(self) -> Floats:
+        """A tenth of the year's mean variance: a fitted harmonic must not reach zero."""
+        return 0.1 * self.variance[0]
+
+    def to_dataset(self) -> xr.Dataset:
+        """As a dataset that ``from_dataset`` reads back."""
+        dims = ("channel", "latitude", "longitude")
+        return xr.Dataset(
+            {"mean": (("mean_harmonic", *dims), self.mean), "variance": (("variance_harmonic", *dims), self.variance)},
+            coords={"latitude": list(self.grid.latitude), "longitude": list(self.grid.longitude)},
+            attrs={"channels": " ".join(self.channels.names), "title": "harmonics of the annual cycle"},
+        )
+
+    @classmethod
+    def from_dataset(cls, dataset: xr.Dataset) -> Climatology:
+        """The inverse of ``to_dataset``; a DataError if the dataset is something else."""
+        if "channels" not in dataset.attrs or not {"mean", "variance"} <= set(dataset.data_vars):
+            raise DataError(f"not a climatology: it holds {list(dataset.data_vars)}, expected mean and variance")
+        channels = Channels.from_names(dataset.attrs["channels"].split())
+        mean, variance = (np.asarray(dataset[name].values, dtype=np.float64) for name in ("mean", "variance"))
+        return cls(channels, Grid.of(dataset), mean, variance)
+
+    @classmethod
+    def open(cls, path: Path) -> Climatology:
+        """Read a NetCDF file of ``to_dataset``."""
+        with xr.open_dataset(path, decode_timedelta=False) as dataset:
+            return cls.from_dataset(dataset)
+
+
+def fit_climatology(
+    slabs: Callable[[], Iterable[tuple[Times, NDArray[np.floating]]]], channels: Channels, grid: Grid
+) -> Climatology:
+    """Least-squares harmonics in two passes over the record; ``slabs()`` starts a pass of (times, fields)."""
+    seasonal = _lasts_a_year(slabs())
+    mean = _fit(slabs(), MEAN_HARMONICS if seasonal else 0)
+    squares = ((times, (fields - _evaluate(mean, times)) ** 2) for times, fields in slabs())
+    variance = _fit(squares, VARIANCE_HARMONICS if seasonal else 0)
+    return Climatology(channels, grid, mean, variance)
+
+
+def _lasts_a_year(slabs: Iterable[tuple[Times, NDArray[np.floating]]]) -> bool:
+    times = np.concatenate([times for times, _ in slabs])
+    return bool(times[-1] - times[0] >= SHORTEST_RECORD_WITH_SEASONS)
+
+
+def _fit(slabs: Iterable[tuple[Times, NDArray[np.floating]]], harmonics: int) -> Floats:
+    gram: Floats = np.zeros(())
+    moment: Floats = np.zeros(())
+    for times, fields in slabs:
+        basis = _basis(times, 2 * harmonics + 1)
+        gram = gram + basis.T @ basis
+        moment = moment + np.tensordot(basis.T, fields.astype(np.float64), axes=1)
+    return np.linalg.solve(gram, moment.reshape(len(gram), -1)).reshape(moment.shape)
+
+
+def _evaluate(coefficients: Floats, times: Times) -> Floats:
+    return np.tensordot(_basis(times, len(coefficients)), coefficients, axes=1)
+
+
+def _basis(times: Times, size: int) -> Floats:
+    phase = 2 * np.pi * ((times - np.datetime64("2000-01-01", "ns")) / TROPICAL_YEAR)
+    orders = np.arange(1, size // 2 + 1)
+    waves = [wave(order * phase) for order in orders for wave in (np.cos, np.sin)]
+    return np.stack([np.ones_like(phase), *waves], axis=-1)

@@ -1,0 +1,62 @@
+"""Training samples as tensors: two past states, the forcings of the step, and the state to be forecast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data_pipeline.errors import DataError
+from data_pipeline.forcings import forcings
+
+if TYPE_CHECKING:
+    from data_pipeline.config import Period
+    from data_pipeline.store import TrainingStore
+
+
+class Sample(NamedTuple):
+    """Physical states (batch, channel, latitude, longitude) one step apart, and forcings of the last step."""
+
+    previous: Tensor
+    current: Tensor
+    following: Tensor
+    forcings: Tensor
+
+
+class StoreDataset:
+    """All samples of a period of a store, held in memory as float32.
+
+    Parameters
+    ----------
+    step
+        The forecast step; a multiple of the store's interval.
+
+    Raises
+    ------
+    DataError
+        If the period holds fewer than the three states that one sample needs.
+    """
+
+    def __init__(self, store: TrainingStore, period: Period, step: np.timedelta64) -> None:
+        inside = np.flatnonzero(period.contains(store.times))
+        self.lag = int(step // store.interval)
+        if len(inside) < 2 * self.lag + 1:
+            raise DataError(
+                f"the period {period.start}..{period.stop} holds {len(inside)} states of {store.path}, "
+                f"expected at least {2 * self.lag + 1}; choose a longer one"
+            )
+        self.grid = store.grid
+        self.step = step
+        self.times = store.times[inside[0] : inside[-1] + 1]
+        self.states = torch.from_numpy(np.asarray(store.fields[inside[0] : inside[-1] + 1]))
+
+    def __len__(self) -> int:
+        return len(self.times) - 2 * self.lag
+
+    def batch(self, indices: Tensor) -> Sample:
+        """The samples at ``indices`` (batch,), each in 0..len-1."""
+        solar = [forcings(self.times[int(i) + 2 * self.lag], self.step, self.grid) for i in indices]
+        states = [self.states[indices + offset * self.lag] for offset in range(3)]
+        return Sample(states[0], states[1], states[2], torch.from_numpy(np.stack(solar)))

@@ -1,0 +1,133 @@
+"""Latitude-longitude grids of the sphere: validation, cell bounds and exact area weights (only here)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data_pipeline.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+COORDINATE_TOLERANCE = 1e-3
+"""Degrees within which two coordinates are the same: float32 files must match float64 ones."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A rectangular grid of the sphere: latitudes north to south, longitudes 0 to 360 ascending, in degrees.
+
+    >>> Grid.equiangular(3, 4, poles=True).latitude
+    (90.0, 0.0, -90.0)
+    """
+
+    latitude: tuple[float, ...]
+    longitude: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        latitude, longitude = np.asarray(self.latitude), np.asarray(self.longitude)
+        if latitude.size < 2 or longitude.size < 2:
+            raise DataError(f"a grid needs at least 2 latitudes and 2 longitudes, got {latitude.size}x{longitude.size}")
+        if np.any(np.diff(latitude) >= 0) or np.abs(latitude).max() > 90:
+            raise DataError(f"latitude must run from north to south within +-90, got {_ends(latitude)}; sort it first")
+        if np.any(np.diff(longitude) <= 0) or longitude[0] < 0 or longitude[-1] >= 360:
+            raise DataError(f"longitude must ascend within 0 <= longitude < 360, got {_ends(longitude)}; roll it first")
+
+    @classmethod
+    def of(cls, data: xr.Dataset | xr.DataArray) -> Grid:
+        """The grid of canonical data, from its ``latitude`` and ``longitude`` coordinates."""
+        return cls(_degrees(data["latitude"].values), _degrees(data["longitude"].values))
+
+    @classmethod
+    def equiangular(cls, n_latitude: int, n_longitude: int, *, poles: bool) -> Grid:
+        """Evenly spaced latitudes, the first and last on the poles or half a cell off them."""
+        step = 180.0 / (n_latitude - 1 if poles else n_latitude)
+        north = 90.0 if poles else 90.0 - step / 2
+        return cls(_degrees(north - step * np.arange(n_latitude)), _even_longitudes(n_longitude))
+
+    @classmethod
+    def gaussian(cls, n_latitude: int, n_longitude: int) -> Grid:
+        """Latitudes whose sines are the roots of the Legendre polynomial of degree ``n_latitude``."""
+        sines = np.polynomial.legendre.leggauss(n_latitude)[0]
+        return cls(_degrees(np.rad2deg(np.arcsin(sines[::-1]))), _even_longitudes(n_longitude))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(number of latitudes, number of longitudes)."""
+        return len(self.latitude), len(self.longitude)
+
+    @property
+    def reaches_poles(self) -> bool:
+        """Whether the latitude rows, each half a spacing wide, cover the sphere from pole to pole."""
+        latitude = np.asarray(self.latitude)
+        gaps = np.array([latitude[0] - latitude[1], latitude[-2] - latitude[-1]])
+        return bool(np.all(90.0 - np.abs(latitude[[0, -1]]) < gaps + COORDINATE_TOLERANCE))
+
+    @property
+    def is_global(self) -> bool:
+        """Whether the cells cover the whole sphere, without a gap at the poles or at the date line."""
+        gaps = np.diff([*self.longitude, self.longitude[0] + 360.0])
+        return self.reaches_poles and bool(gaps.max() < 1.5 * gaps.min())
+
+    def latitude_bounds(self) -> Floats:
+        """Cell edges in degrees, north to south, shape (n_latitude + 1,).
+
+        Edges lie midway between rows (for Gaussian grids too). The outer edges are the poles on a grid that
+        reaches them; a cropped grid ends half a spacing beyond its last row and is never stretched to a pole.
+        """
+        latitude = np.asarray(self.latitude)
+        middle = (latitude[:-1] + latitude[1:]) / 2
+        if self.reaches_poles:
+            return np.concatenate([[90.0], middle, [-90.0]])
+        outer = np.clip([2 * latitude[0] - middle[0], 2 * latitude[-1] - middle[-1]], -90.0, 90.0)
+        return np.concatenate([outer[:1], middle, outer[1:]])
+
+    def longitude_bounds(self) -> Floats:
+        """Cell edges in degrees, west to east, shape (n_longitude + 1,), midway between columns."""
+        longitude = np.asarray(self.longitude)
+        if self.is_global:
+            longitude = np.concatenate([[longitude[-1] - 360.0], longitude, [longitude[0] + 360.0]])
+        else:
+            longitude = np.concatenate(
+                [[2 * longitude[0] - longitude[1]], longitude, [2 * longitude[-1] - longitude[-2]]]
+            )
+        return (longitude[:-1] + longitude[1:]) / 2
+
+    def area_weights(self) -> Floats:
+        """Area of the cells of each row over the mean area, shape (n_latitude,): differences of sines, mean 1.
+
+        >>> float(Grid.equiangular(2, 4, poles=False).area_weights().mean())
+        1.0
+        """
+        sines = np.sin(np.deg2rad(self.latitude_bounds()))
+        areas = sines[:-1] - sines[1:]
+        return np.asarray(areas / areas.mean(), dtype=np.float64)
+
+    def matches(self, other: Grid) -> bool:
+        """Whether both grids have the same points, within ``COORDINATE_TOLERANCE``."""
+        return self.shape == other.shape and all(
+            np.allclose(mine, theirs, rtol=0, atol=COORDINATE_TOLERANCE)
+            for mine, theirs in ((self.latitude, other.latitude), (self.longitude, other.longitude))
+        )
+
+    def __str__(self) -> str:
+        latitude, longitude = np.asarray(self.latitude), np.asarray(self.longitude)
+        return f"{self.shape[0]}x{self.shape[1]} grid (latitude {_ends(latitude)}, longitude {_ends(longitude)})"
+
+
+def _degrees(values: ArrayLike) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.round(np.asarray(values, dtype=np.float64), 9))
+
+
+def _even_longitudes(count: int) -> tuple[float, ...]:
+    return _degrees(np.arange(count) * (360.0 / count))
+
+
+def _ends(values: NDArray[np.floating]) -> str:
+    return f"{values[0]:g}..{values[-1]:g}"

@@ -1,0 +1,1 @@
+"""Held-out weeks of the simulated planet, shipped with the package."""

@@ -1,0 +1,54 @@
+"""The simulated planet of the development data: flat names with the level inside (z500, t850, ...)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+import xarray as xr
+from pydantic import BaseModel, ConfigDict
+
+from data_pipeline.canonical import canonicalise
+from data_pipeline.sources.files import open_raw
+from data_pipeline.variables import CANONICAL_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_UNITS = {"z": "gpm", "t": "K", "u": "m s-1", "v": "m s-1", "q": "kg kg-1", "t2m": "K", "msl": "Pa", "tp": "mm",
+          "land_sea_mask": "1", "orography": "gpm"}  # fmt: skip
+
+
+class SpeedySource(BaseModel):
+    """One NetCDF file with ``z500`` (m), ``t850`` ..., lat/lon south to north, and its static fields beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["speedy"] = "speedy"
+    path: str
+    static_path: str | None = None
+
+    def open(self, wanted: Collection[str]) -> xr.Dataset:
+        """Those of the ``wanted`` variables that the files hold, canonical and lazy."""
+        dataset = open_raw(self.path)
+        if self.static_path is not None:
+            static = open_raw(self.static_path).reset_coords(drop=True)
+            dataset = dataset.merge(static.assign_coords(lat=dataset["lat"], lon=dataset["lon"]))
+        gathered = _gather(dataset)
+        return canonicalise(gathered, [str(name) for name in gathered.data_vars if name in wanted])
+
+
+def _gather(dataset: xr.Dataset) -> xr.Dataset:
+    """Put ``u850`` and ``u200`` together as ``u_component_of_wind`` with a level axis (missing levels are NaN)."""
+    surface: dict[str, xr.DataArray] = {}
+    levels: dict[str, list[xr.DataArray]] = {}
+    for name, field in dataset.data_vars.items():
+        match = re.fullmatch(r"([a-z])(\d+)", str(name))
+        if match:
+            levelled = field.assign_attrs(units=_UNITS[match[1]]).expand_dims(level=[int(match[2])])
+            levels.setdefault(CANONICAL_NAME[match[1]], []).append(levelled)
+        else:
+            target = "geopotential_at_surface" if name == "orography" else CANONICAL_NAME[str(name)]
+            surface[target] = field.assign_attrs(units=_UNITS[str(name)])
+    columns = [xr.concat(parts, "level", join="exact").rename(name) for name, parts in levels.items()]
+    return xr.merge([xr.Dataset(surface), *(column.to_dataset() for column in columns)], join="outer", compat="override")

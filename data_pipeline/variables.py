@@ -1,0 +1,87 @@
+"""The one table of variables: name, units, CF standard name, role and the range that physics allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from data_pipeline.errors import DataError
+
+GRAVITY = 9.80665
+"""Standard gravity in m s-2 (WMO): geopotential height times this is geopotential."""
+
+Role = Literal["prognostic", "static"]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One physical field under its WeatherBench2/ERA5 long name.
+
+    ``valid_range`` is in ``units`` and is wide: outside it a value is wrong, not extreme.
+    ``crosses_pole_with_sign`` is -1 for the components of a horizontal vector, whose unit vectors
+    turn round when a meridian is followed across a pole.
+    """
+
+    name: str
+    units: str
+    standard_name: str
+    short_names: tuple[str, ...]
+    valid_range: tuple[float, float]
+    on_levels: bool = True
+    role: Role = "prognostic"
+    crosses_pole_with_sign: int = 1
+    minimum: float | None = None
+
+    @property
+    def long_name(self) -> str:
+        """The name as a person reads it, e.g. ``'mean sea level pressure'``."""
+        return self.name.replace("_", " ")
+
+
+_TABLE = (
+    Variable("geopotential", "m2 s-2", "geopotential", ("z", "gh"), (-1e4, 5.5e5)),
+    Variable("temperature", "K", "air_temperature", ("t",), (130.0, 360.0)),
+    Variable("u_component_of_wind", "m s-1", "eastward_wind", ("u",), (-200.0, 200.0), crosses_pole_with_sign=-1),
+    Variable("v_component_of_wind", "m s-1", "northward_wind", ("v",), (-200.0, 200.0), crosses_pole_with_sign=-1),
+    Variable("specific_humidity", "kg kg-1", "specific_humidity", ("q",), (-1e-3, 0.05), minimum=0.0),
+    Variable("vorticity", "s-1", "atmosphere_upward_relative_vorticity", ("vo",), (-5e-3, 5e-3)),
+    Variable("2m_temperature", "K", "air_temperature", ("2t", "t2m"), (150.0, 350.0), on_levels=False),
+    Variable("mean_sea_level_pressure", "Pa", "air_pressure_at_mean_sea_level", ("msl", "prmsl"), (8.5e4, 1.12e5),
+             on_levels=False),
+    Variable("surface_pressure", "Pa", "surface_air_pressure", ("sp",), (4e4, 1.12e5), on_levels=False),
+    Variable("10m_u_component_of_wind", "m s-1", "eastward_wind", ("10u", "u10"), (-120.0, 120.0), on_levels=False,
+             crosses_pole_with_sign=-1),
+    Variable("10m_v_component_of_wind", "m s-1", "northward_wind", ("10v", "v10"), (-120.0, 120.0), on_levels=False,
+             crosses_pole_with_sign=-1),
+    Variable("sea_surface_temperature", "K", "sea_surface_temperature", ("sst",), (250.0, 320.0), on_levels=False),
+    Variable("total_precipitation", "m", "lwe_thickness_of_precipitation_amount", ("tp",), (-1e-4, 2.0),
+             on_levels=False, minimum=0.0),
+    Variable("geopotential_at_surface", "m2 s-2", "surface_geopotential", ("zs",), (-5e3, 9e4), on_levels=False,
+             role="static"),
+    Variable("land_sea_mask", "1", "land_area_fraction", ("lsm",), (-1e-6, 1.0 + 1e-6), on_levels=False,
+             role="static"),
+)  # fmt: skip
+
+VARIABLES: dict[str, Variable] = {variable.name: variable for variable in _TABLE}
+
+CANONICAL_NAME: dict[str, str] = {
+    alias: variable.name for variable in _TABLE for alias in (variable.name, *variable.short_names)
+}
+"""Every spelling that readers accept, to the canonical name."""
+
+
+def variable(name: str) -> Variable:
+    """The variable called ``name``.
+
+    Raises
+    ------
+    DataError
+        If no such variable exists; the message lists those that do.
+
+    >>> variable("mean_sea_level_pressure").units
+    'Pa'
+    """
+    try:
+        return VARIABLES[name]
+    except KeyError:
+        raise DataError(f"unknown variable {name!r}; expected one of: {', '.join(sorted(VARIABLES))}") from None

@@ -1,0 +1,183 @@
+"""Forecast and truth side by side: what matches by initial time, lead time, variable and level, and what does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data_pipeline.channels import Channel
+from data_pipeline.errors import DataError, ScoreError
+from data_pipeline.grid import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    Field = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Match:
+    """A forecast field, all members, for which the truth has a partner."""
+
+    run: xr.Dataset
+    initial_time: np.datetime64
+    lead_time: np.timedelta64
+    channel: Channel
+
+    @property
+    def valid_time(self) -> np.datetime64:
+        """The time that the field is a forecast of."""
+        return self.initial_time + self.lead_time
+
+    @property
+    def lead_hours(self) -> float:
+        """The lead time in hours."""
+        return float(self.lead_time / np.timedelta64(1, "h"))
+
+    def members(self) -> Field:
+        """The forecast ``(member, latitude, longitude)``, read now."""
+        labels = {"lead_time": self.lead_time, "level": self.channel.level}
+        field = self.run.variables[self.channel.variable_name]  # positions, not .sel: a tenth of the time per field
+        field = field.isel({dim: self.run.indexes[dim].get_loc(labels[dim]) for dim in labels if dim in field.dims})
+        ordered = field.transpose("realization", "latitude", "longitude", missing_dims="ignore")
+        try:
+            values: Field = ordered.values
+        except (OSError, RuntimeError) as error:
+            raise DataError(
+                f"{self.run.attrs['path']}: {self.channel.name} at +{self.lead_hours:g} h cannot be read ({error}); "
+                "expected a whole file; make it again"
+            ) from error
+        return values.reshape(-1, *values.shape[-2:])
+
+
+class Snapshots:
+    """Fields of a canonical dataset one by one; all levels of a variable are read together, the last are kept."""
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._dataset = dataset
+        self._key: tuple[str, np.datetime64] | None = None
+        self._fields: dict[int | None, Field] = {}
+
+    def field(self, channel: Channel, time: np.datetime64) -> Field:
+        """The field ``(latitude, longitude)`` of ``channel`` at ``time``, which the dataset must have."""
+        if self._key != (channel.variable_name, time):
+            fields = self._dataset[channel.variable_name].sel(time=time).transpose(..., "latitude", "longitude")
+            levels = fields["level"].values.tolist() if "level" in fields.dims else [None]
+            self._fields = dict(zip(levels, fields.values.reshape(-1, *fields.shape[-2:]), strict=True))
+            self._key = (channel.variable_name, time)
+        return self._fields[channel.level]
+
+
+def match(
+    runs: Sequence[xr.Dataset], truth: xr.Dataset, variables: Sequence[str] | None = None
+) -> tuple[list[Match], list[str]]:
+    """Every forecast field that has a partner in the truth, in order of run, lead and channel, and what has none.
+
+    Raises
+    ------
+    ScoreError
+        If two runs start at the same time, or grids, units or labels do not permit a comparison.
+    """
+    _check_truth(truth)
+    _check_runs(runs)
+    wanted = _wanted(runs, variables)
+    for run in runs:
+        _check_comparable(run, truth, wanted)
+    in_truth, times = set(channels(truth, "time")), set(_times(truth["time"]))
+    lacking = [f"the truth lacks {channel.name}" for channel in wanted if channel not in in_truth]
+    matches, unmatched_times = [], set()
+    for run in runs:
+        own = set(channels(run, "lead_time"))
+        lacking += [f"the run of {_start(run)} lacks {channel.name}" for channel in wanted if channel not in own]
+        for candidate in _candidates(run, [channel for channel in wanted if channel in own & in_truth]):
+            if candidate.valid_time in times:
+                matches.append(candidate)
+            else:
+                unmatched_times.add(candidate.valid_time)
+    return matches, lacking + [f"the truth lacks {minutes(time)}" for time in sorted(unmatched_times)]
+
+
+def channels(dataset: xr.Dataset, time_dim: str) -> list[Channel]:
+    """The fields that a dataset holds along ``time_dim``, level by level."""
+    found: list[Channel] = []
+    for name, field in dataset.data_vars.items():
+        if {time_dim, "latitude", "longitude"} <= set(field.dims):
+            levels = [int(level) for level in field["level"].values] if "level" in field.dims else [None]
+            found += [Channel(str(name), level) for level in levels]
+    return found
+
+
+def minutes(time: np.datetime64) -> str:
+    """A time as people write it, e.g. ``2020-01-31T06:00``."""
+    return str(np.datetime_as_string(time, unit="m"))
+
+
+def require_grid(data: xr.Dataset, expected: Grid, name: str) -> None:
+    """A ScoreError that says both grids unless they match."""
+    grid = Grid.of(data)
+    if not grid.matches(expected):
+        raise ScoreError(f"{name} is on a {grid}, the truth on a {expected}; regrid one of them")
+
+
+def _candidates(run: xr.Dataset, wanted: Sequence[Channel]) -> Iterator[Match]:
+    initial_time = _start_time(run)
+    for lead_time in run["lead_time"].values:
+        for channel in wanted:
+            yield Match(run, initial_time, lead_time, channel)
+
+
+def _wanted(runs: Sequence[xr.Dataset], variables: Sequence[str] | None) -> list[Channel]:
+    every = list(dict.fromkeys(channel for run in runs for channel in channels(run, "lead_time")))
+    names = {channel.variable_name for channel in every}
+    unknown = sorted(set(variables or ()) - names)
+    if unknown:
+        raise ScoreError(f"no forecast has {', '.join(unknown)}; they have {', '.join(sorted(names))}")
+    return [channel for channel in every if variables is None or channel.variable_name in variables]
+
+
+def _check_truth(truth: xr.Dataset) -> None:
+    if "time" not in truth.dims or not truth.indexes["time"].is_unique:
+        raise ScoreError(
+            f"the truth has dims {dict(truth.sizes)}; expected a canonical dataset in which each time stands once"
+        )
+
+
+def _check_runs(runs: Sequence[xr.Dataset]) -> None:
+    if not runs:
+        raise ScoreError("no forecasts were given; expected at least one file")
+    twice = [time for time, count in Counter(_start(run) for run in runs).items() if count > 1]
+    if twice:
+        raise ScoreError(f"several runs start at {', '.join(twice)}; give each initial time once")
+
+
+def _check_comparable(run: xr.Dataset, truth: xr.Dataset, wanted: Sequence[Channel]) -> None:
+    require_grid(run, Grid.of(truth), f"the run of {_start(run)}")
+    for name in sorted({channel.variable_name for channel in wanted} & set(truth.data_vars) & set(run.data_vars)):
+        ours, theirs = (str(data[name].attrs.get("units", "")) for data in (run, truth))
+        if ours and theirs and _plain(ours) != _plain(theirs):
+            raise ScoreError(
+                f"{name} is in {ours!r} in the run of {_start(run)}, in {theirs!r} in the truth; convert one"
+            )
+
+
+def _plain(units: str) -> str:
+    """``m**2 s**-2`` and ``m^2 s^-2`` are ``m2 s-2``."""
+    return units.replace("**", "").replace("^", "")
+
+
+def _start_time(run: xr.Dataset) -> np.datetime64:
+    return np.datetime64(run["initial_time"].item(), "ns")
+
+
+def _start(run: xr.Dataset) -> str:
+    return minutes(_start_time(run))
+
+
+def _times(times: xr.DataArray) -> list[np.datetime64]:
+    return list(times.values.astype("datetime64[ns]"))

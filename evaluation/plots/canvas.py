@@ -1,0 +1,168 @@
+"""The sheet a map is drawn on: panels, coasts, fields, colour bars, and the file, which appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from cartopy.mpl.geoaxes import GeoAxes
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.path import Path as Outline
+
+from data_pipeline.errors import DataError
+from evaluation.plots.mesh import Mesh
+from evaluation.plots.titles import number
+from evaluation.plots.views import View, graticule, map_lines
+
+if TYPE_CHECKING:
+    from matplotlib.contour import QuadContourSet
+
+    from data_pipeline.grid import Grid
+    from evaluation.plots.style import Palette
+
+    Field = np.ma.MaskedArray[tuple[int, ...], np.dtype[np.float64]]
+
+WIDTH, NARROWEST, HEIGHT, DPI = 16.0, 10.0, 9.0, 100
+"""Inches and dots per inch: 1600 x 900 pixels at most, less where the panels need less; titles need the narrowest."""
+SIDE, HEAD, FOOT, GAP = 0.3, 1.0, 0.95, 0.12
+"""Inches: side margins, the two title lines, the colour bar with its label, the gap between panels."""
+PANEL_TITLE = 0.3
+CHARACTER = 0.1
+"""Inches, about: width of a figure in a colour bar's labels, which must not touch one another."""
+MISSING_COLOUR = "#d9d9d9"
+INK = "#1a1a1a"
+PIXELS_PER_POINT = 4
+"""Map pixels per mesh point: contours are smooth to the eye, and small panels cost little."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A figure with its map panels, in reading order, all on one mesh."""
+
+    figure: Figure
+    panels: list[GeoAxes]
+    mesh: Mesh
+    foot: float
+
+    @classmethod
+    def of(cls, view: View, grid: Grid, count: int, *, panel_titles: bool = False) -> Sheet:
+        """A sheet with ``count`` panels as large as fit."""
+        strip = PANEL_TITLE if panel_titles else 0.0
+        columns, width = _best_columns(view.aspect, count, strip)
+        rows, height = -(-count // columns), width / view.aspect
+        total = HEAD + FOOT + rows * (height + strip) + (rows - 1) * GAP
+        across = columns * width + (columns - 1) * GAP
+        wide = max(across + 2 * SIDE, NARROWEST)
+        figure = Figure(figsize=(round(wide, 2), round(total, 2)), dpi=DPI, facecolor="white")
+        FigureCanvasAgg(figure)
+        left = (wide - across) / 2
+        panels = []
+        for index in range(count):
+            row, column = divmod(index, columns)
+            x, y = left + column * (width + GAP), total - HEAD - strip - height - row * (height + strip + GAP)
+            panels.append(_panel(figure, view, (x / wide, y / total, width / wide, height / total), width))
+        spacing = max(0.2, view.degrees_across * PIXELS_PER_POINT / (width * DPI))
+        return cls(figure, panels, Mesh.of(grid, view, spacing=spacing), FOOT / total)
+
+    def title(self, first: str, second: str) -> None:
+        """Two lines above the maps, flush left with each other."""
+        height = self.figure.get_figheight()
+        left = min(panel.get_position(original=True).x0 for panel in self.panels)
+        self.figure.text(left, 1 - 0.2 / height, first, fontsize=19, fontweight="bold", color=INK, va="top")
+        self.figure.text(left, 1 - 0.6 / height, second, fontsize=14, color=INK, va="top")
+
+    def colour_bar(self, contours: QuadContourSet, label: str, *, left: float = 0.2, right: float = 0.8) -> None:
+        """A horizontal bar in the foot of the sheet, between two fractions of the width."""
+        axes = self.figure.add_axes((left, 0.62 * self.foot, right - left, 0.2 * self.foot))
+        bar = self.figure.colorbar(contours, cax=axes, orientation="horizontal")
+        edges = np.asarray(contours.levels)
+        labels = [number(edge) for edge in edges]
+        room = self.figure.get_figwidth() * (right - left) / (edges.size + 1)
+        every = int(np.ceil((max(map(len, labels)) * CHARACTER + 0.1) / room))
+        bar.set_ticks(edges[::every].tolist(), labels=labels[::every])
+        bar.ax.tick_params(labelsize=11, length=0, colors=INK)
+        bar.ax.minorticks_off()
+        bar.set_label(label, fontsize=12, color=INK)
+        bar.outline.set_linewidth(0.6)
+
+
+def fill(panel: GeoAxes, mesh: Mesh, field: Field, palette: Palette) -> QuadContourSet:
+    """Filled contours; matplotlib's own method, since the mesh is in map coordinates already."""
+    # Where the classes start at nought, numerical noise below it is nought, not a hole in the map.
+    shown = field if palette.extend == "both" else np.ma.clip(field, palette.edges[0], None)
+    return Axes.contourf(
+        panel, mesh.x, mesh.y, shown, levels=palette.edges, colors=palette.colours, extend=palette.extend, zorder=1
+    )
+
+
+def lines(panel: GeoAxes, mesh: Mesh, field: Field, levels: tuple[float, ...]) -> None:
+    """Line contours at those of ``levels`` that occur, every second one labelled."""
+    inside = [level for level in levels if field.min() < level < field.max()]
+    if not inside:
+        return
+    width = 0.9 if panel.get_position().width > 0.5 else 0.6
+    drawn = Axes.contour(panel, mesh.x, mesh.y, field, levels=inside, colors=INK, linewidths=width, zorder=5)
+    named = [level for level in inside if levels.index(level) % 2 == 0]
+    panel.clabel(drawn, levels=named, fontsize=8 if width == 0.9 else 7, fmt=number, inline_spacing=3)
+
+
+def save(figure: Figure, out: Path) -> None:
+    """Write ``figure`` as PNG under a temporary name beside ``out``, then rename: nobody sees half a map."""
+    if out.suffix.lower() != ".png":
+        raise DataError(f"maps are written as PNG, got {out.name}; give a name that ends in .png")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".png", dir=out.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            figure.savefig(stream, format="png")
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, out)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _best_columns(aspect: float, count: int, strip: float) -> tuple[int, float]:
+    """The number of columns that makes the panels widest on the sheet, and that width in inches."""
+
+    def width(columns: int) -> float:
+        rows = -(-count // columns)
+        across = (WIDTH - 2 * SIDE - (columns - 1) * GAP) / columns
+        down = (HEIGHT - HEAD - FOOT - (rows - 1) * GAP) / rows - strip
+        return min(across, down * aspect)
+
+    columns = max(range(1, count + 1), key=width)
+    return columns, width(columns)
+
+
+def _panel(figure: Figure, view: View, box: tuple[float, float, float, float], width: float) -> GeoAxes:
+    """An empty map with coasts, borders and a graticule, drawn finer on smaller panels (``width`` in inches)."""
+    panel: GeoAxes = figure.add_axes(box, projection=view.crs)
+    x0, x1, y0, y1 = view.limits
+    panel.set_xlim(x0, x1)
+    panel.set_ylim(y0, y1)
+    panel.patch.set_facecolor(MISSING_COLOUR)
+    if view.is_round:
+        panel.set_boundary(_circle(), transform=panel.transAxes)
+    weight = min(1.0, 0.35 + width / 12)
+    Axes.plot(panel, *map_lines(view, "coastlines"), color="#404040", linewidth=0.8 * weight, zorder=4, scalex=False,
+              scaley=False)  # fmt: skip
+    if width > 2.5:
+        Axes.plot(panel, *map_lines(view, "borders"), color="#707070", linewidth=0.4 * weight, zorder=4, scalex=False,
+                  scaley=False)  # fmt: skip
+        Axes.plot(panel, *graticule(view), color="#4d4d4d", linewidth=0.4, alpha=0.5, linestyle=(0, (4, 4)), zorder=2,
+                  scalex=False, scaley=False)  # fmt: skip
+    panel.spines["geo"].set(linewidth=0.8, edgecolor=INK)
+    return panel
+
+
+def _circle() -> Outline:
+    """The frame of a round map; many corners, since cartopy draws the curves of a true circle as chords."""
+    angle = np.linspace(0.0, 2 * np.pi, 361)
+    return Outline(np.column_stack([0.5 + 0.5 * np.cos(angle), 0.5 + 0.5 * np.sin(angle)]), closed=True)

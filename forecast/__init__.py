@@ -1,0 +1,1 @@
+"""The model and its runs: networks, training, rollout, files, command line."""

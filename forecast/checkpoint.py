@@ -1,0 +1,107 @@
+"""Self-contained checkpoints: weights, channels, grid, statistics and config in one safetensors file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from data_pipeline.channels import Channels
+from data_pipeline.errors import CheckpointError
+from data_pipeline.grid import Grid
+from data_pipeline.publish import publishing
+from forecast.config import ModelConfig, SamplerConfig
+from forecast.forecaster import Forecaster
+from forecast.normalizer import Normalizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = "sphercast checkpoint 1"
+_WEIGHT = "weight."
+
+
+def save_checkpoint(forecaster: Forecaster, path: Path, provenance: dict[str, str]) -> None:
+    """Write the forecaster aside, then rename. ``provenance`` says where it came from, in words."""
+    scales = forecaster.normalizer
+    tensors = {"mean": scales.mean, "std": scales.std, "tendency_std": scales.tendency_std, "static": forecaster.static}
+    weights = {_WEIGHT + name: value.contiguous() for name, value in forecaster.denoiser.state_dict().items()}
+    metadata = {
+        "format": FORMAT,
+        "channels": json.dumps(forecaster.channels.names),
+        "latitude": json.dumps(forecaster.grid.latitude),
+        "longitude": json.dumps(forecaster.grid.longitude),
+        "model": forecaster.model.model_dump_json(),
+        "sampler": forecaster.sampler.model_dump_json(),
+        "provenance": json.dumps(provenance),
+    }
+    with publishing(path) as aside:
+        save_file({**tensors, **weights}, aside, metadata=metadata)
+
+
+def load_checkpoint(path: Path) -> Forecaster:
+    """Read a forecaster; no code in the file is run.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, truncated, of another format, or its weights do not fit its own config.
+    """
+    metadata, tensors = read_tensors(path)
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}; train or copy it anew")
+    try:
+        return _assemble(metadata, tensors)
+    except (KeyError, RuntimeError, ValidationError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"the contents of {path} do not fit together ({error}); copy or train it anew") from error
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a safetensors file, or a CheckpointError."""
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}; give a .safetensors file, or one of: {', '.join(shipped())}")
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return opened.metadata() or {}, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is truncated or no safetensors file ({error}); copy or train it anew") from error
+
+
+def shipped() -> dict[str, Path]:
+    """Names and paths of the checkpoints inside the package."""
+    folder = Path(str(files("forecast.checkpoints")))
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def find_checkpoint(name_or_path: str) -> Path:
+    """A shipped checkpoint by name, or a path as it is."""
+    return shipped().get(name_or_path, Path(name_or_path))
+
+
+def provenance(path: Path) -> dict[str, str]:
+    """What the checkpoint says of its origin, with the sha256 of the file itself."""
+    metadata, _ = read_tensors(path)
+    said: dict[str, str] = json.loads(metadata.get("provenance", "{}"))
+    return {**said, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Forecaster:
+    forecaster = Forecaster.create(
+        channels=Channels.from_names(json.loads(metadata["channels"])),
+        grid=Grid(tuple(json.loads(metadata["latitude"])), tuple(json.loads(metadata["longitude"]))),
+        normalizer=Normalizer(tensors["mean"], tensors["std"], tensors["tendency_std"]),
+        static=tensors["static"],
+        model=ModelConfig.model_validate_json(metadata["model"]),
+        sampler=SamplerConfig.model_validate_json(metadata["sampler"]),
+    )
+    weights = {name.removeprefix(_WEIGHT): value for name, value in tensors.items() if name.startswith(_WEIGHT)}
+    forecaster.denoiser.load_state_dict({name: value.to(torch.float32) for name, value in weights.items()})
+    forecaster.denoiser.eval()
+    return forecaster

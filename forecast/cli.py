@@ -1,0 +1,198 @@
+"""The command line: the only module that may import all three packages. Heavy imports wait for their command."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from data_pipeline.errors import SphercastError
+
+app = typer.Typer(
+    name="sphercast",
+    help="Probabilistic weather forecasts on the sphere: reanalysis in, scored ensembles and maps out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Build, inspect and simulate data.", no_args_is_help=True)
+config_app = typer.Typer(help="The experiments that come with sphercast.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(config_app, name="config")
+
+
+class Kind(str, Enum):
+    """Kinds of map."""
+
+    mean = "mean"
+    spread = "spread"
+    stamps = "stamps"
+    probability = "probability"
+
+
+Config = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped experiment.", metavar="CONFIG")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if show_version:
+        print(f"sphercast {version('sphercast')}")
+        raise typer.Exit
+
+
+@data_app.command("build")
+def data_build(config: Config, quiet: Quiet = False) -> None:
+    """Read, check, regrid and store reanalysis for training. Run again to resume."""
+    from data_pipeline.build import build
+    from forecast.config import load_experiment
+
+    print(f"store: {build(load_experiment(config).data, progress=not quiet)}")
+
+
+@data_app.command("info")
+def data_info(path: Annotated[str, typer.Argument(help="A store, file, or 'sample'.")]) -> None:
+    """Say what variables, levels, times and grid some data hold."""
+    from data_pipeline.reading import describe, open_states
+
+    print(describe(open_states(path)))
+
+
+@data_app.command("simulate")
+def data_simulate(
+    years: Annotated[float, typer.Option(help="Length of the run after the spin-up.")],
+    out: Annotated[Path, typer.Option(help="Zarr store to write; an unfinished one is resumed.")],
+    start: Annotated[str, typer.Option(help="First date of the run.")] = "1990-01-01",
+    seed: Annotated[int, typer.Option(help="Of the initial perturbation.")] = 0,
+) -> None:
+    """Simulate a planet with a general circulation model (needs the extra 'simulate')."""
+    from data_pipeline.simulate import simulate
+
+    simulate(out, years=years, start=start, seed=seed)
+    print(f"store: {out}")
+
+
+@app.command()
+def train(config: Config, quiet: Quiet = False) -> None:
+    """Train a forecaster on its store. Run again to resume."""
+    from forecast.config import load_experiment
+    from forecast.training.loop import train as run_training
+
+    print(f"checkpoint: {run_training(load_experiment(config), progress=not quiet)}")
+
+
+@app.command()
+def forecast(
+    checkpoint: Annotated[str, typer.Argument(help="A checkpoint file, or the name of a shipped one: planet.")],
+    out: Annotated[Path, typer.Option(help="NetCDF file to write.")],
+    init: Annotated[Optional[str], typer.Option(help="Initial time (UTC), e.g. 2001-01-05T00; default: the first possible.")] = None,
+    members: Annotated[int, typer.Option(min=1, help="Ensemble size.")] = 10,
+    days: Annotated[float, typer.Option(min=0.1, help="Length of the forecast.")] = 10,
+    data: Annotated[str, typer.Option(help="States to start from: store or file; 'sample' is shipped.")] = "sample",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the members' noise.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Members computed together; does not change them.")] = 10,
+    quiet: Quiet = False,
+) -> None:
+    """Draw an ensemble forecast and write it as CF NetCDF."""
+    from data_pipeline.reading import open_states
+    from forecast import checkpoint as checkpoints
+    from forecast.initial import first_time, initial_state, parse_time
+    from forecast.job import Job, run, steps_for
+
+    path = checkpoints.find_checkpoint(checkpoint)
+    forecaster = checkpoints.load_checkpoint(path)
+    states = open_states(data)
+    steps = steps_for(forecaster, days)
+    initial = initial_state(forecaster, states, parse_time(init) if init else first_time(forecaster, states))
+    origin = {f"checkpoint_{key}": value for key, value in checkpoints.provenance(path).items()}
+    attributes = {"source": f"sphercast checkpoint {path.name}", "initial_data": data, "seed": str(seed), **origin}
+    run(Job(initial, members, steps, seed, batch), forecaster, out, attributes, progress=not quiet)
+    print(f"forecast: {out}")
+
+
+@app.command()
+def score(
+    paths: Annotated[list[str], typer.Argument(help="Forecast files, then the truth (store, file or 'sample').", metavar="FORECAST... TRUTH")],
+    out: Annotated[Path, typer.Option(help="NetCDF file of scores to write.")] = Path("scores.nc"),
+    climatology: Annotated[Optional[str], typer.Option(help="Store whose climatology to score beside; default: the truth's.")] = None,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score only what has a partner.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score forecasts against the truth, beside climatology and persistence."""
+    from data_pipeline.errors import ScoreError
+    from data_pipeline.reading import find_climatology, open_states
+    from evaluation.score import score as compute
+    from evaluation.score import write_scores
+    from evaluation.table import crps_table
+
+    *forecasts, truth = paths
+    if not forecasts:
+        raise ScoreError(f"got one path, {truth}; expected forecasts and then the truth, e.g. forecast.nc sample")
+    scores = compute(
+        [Path(path) for path in forecasts],
+        open_states(truth),
+        climatology=find_climatology(climatology or truth),
+        allow_missing=allow_missing,
+        progress=not quiet,
+    )
+    write_scores(scores, out)
+    print(crps_table(scores))
+    print(f"scores: {out}")
+
+
+@app.command()
+def plot(
+    path: Annotated[Path, typer.Argument(help="A forecast file.", metavar="FORECAST")],
+    variable: Annotated[str, typer.Option(help="E.g. geopotential, temperature, wind_speed, mean_sea_level_pressure.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    kind: Annotated[Kind, typer.Option(help="What to draw.")] = Kind.mean,
+    level: Annotated[Optional[int], typer.Option(help="Pressure level in hPa.")] = None,
+    lead: Annotated[Optional[float], typer.Option(help="Lead time in hours; default: the last.")] = None,
+    threshold: Annotated[Optional[float], typer.Option(help="For probabilities, in the units of the map.")] = None,
+    below: Annotated[bool, typer.Option("--below", help="Probability of falling below the threshold.")] = False,
+    projection: Annotated[str, typer.Option(help="Map projection.")] = "robinson",
+) -> None:
+    """Draw a map of a forecast."""
+    from evaluation.plots import draw, open_for_plots
+
+    draw(
+        open_for_plots(path), variable=variable, kind=kind.value, level=level, lead=lead, threshold=threshold,
+        above=not below, projection=projection, out=out,
+    )  # fmt: skip
+    print(f"map: {out}")
+
+
+@config_app.command("list")
+def config_list() -> None:
+    """List the shipped experiments."""
+    from forecast.config import shipped_configs
+
+    for name, text in shipped_configs().items():
+        print(f"{name:24s} {text.splitlines()[0].removeprefix('# ')}")
+
+
+@config_app.command("show")
+def config_show(name: Annotated[str, typer.Argument(help="As 'sphercast config list' gives it.")]) -> None:
+    """Print a shipped experiment, to copy and change."""
+    from data_pipeline.errors import ConfigError
+    from forecast.config import shipped_configs
+
+    shipped = shipped_configs()
+    if name not in shipped:
+        raise ConfigError(f"no shipped config {name!r}; expected one of: {', '.join(shipped)}")
+    print(shipped[name], end="")
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is one sentence on standard error and exit code 1."""
+    try:
+        app()
+    except SphercastError as error:
+        sys.exit(f"sphercast: {error}")
+    except OSError as error:
+        sys.exit(f"sphercast: {error.strerror or error}: {error.filename or 'no file named'}; free space or mend the path")

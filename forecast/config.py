@@ -1,0 +1,124 @@
+"""An experiment: data, model, training and sampling in one flat YAML, read into frozen models."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from data_pipeline.config import DataConfig, Period
+from data_pipeline.errors import ConfigError
+from forecast.process import PROCESSES, Process, ProcessName
+from forecast.samplers import SamplerName
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelConfig(_Frozen):
+    """The network, the process that makes it a denoiser, and the forecast step."""
+
+    network: Literal["unet"] = "unet"
+    widths: tuple[int, ...] = (64, 128, 256)
+    blocks: int = Field(default=1, ge=1)
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    process: ProcessName = "flow_matching"
+    step_hours: int = Field(ge=1)
+
+    def build_process(self) -> Process:
+        """The process with its published constants."""
+        return PROCESSES[self.process]()
+
+
+class TrainingConfig(_Frozen):
+    """How long and how fast to learn. One step is one batch."""
+
+    folder: Path
+    steps: int = Field(ge=1)
+    batch_size: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_steps: int = Field(default=200, ge=0)
+    clip_norm: float = Field(default=1.0, gt=0)
+    ema_steps: int = Field(default=500, ge=1)
+    save_every: int = Field(default=250, ge=1)
+    validation_period: Period
+    bfloat16: bool = True
+    seed: int = 0
+
+
+class SamplerConfig(_Frozen):
+    """How a next state is drawn from the denoiser."""
+
+    name: SamplerName = "heun"
+    steps: int = Field(default=8, ge=1)
+
+
+class Experiment(_Frozen):
+    """Everything that names a model: the same file serves ``data build`` and ``train``."""
+
+    data: DataConfig
+    model: ModelConfig
+    training: TrainingConfig
+    sampler: SamplerConfig = SamplerConfig()
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> Experiment:
+        if self.model.step_hours % self.data.interval_hours:
+            message = f"model.step_hours {self.model.step_hours} is not a multiple of data.interval_hours"
+            raise ValueError(f"{message} {self.data.interval_hours}; change one of them")
+        return self
+
+
+def load_experiment(path: str | Path) -> Experiment:
+    """Read an experiment from a YAML file, or one shipped under that name (``sphercast config list``).
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is no YAML mapping, or has unknown keys or impossible values; each is named.
+    """
+    text = _read(path)
+    try:
+        return Experiment.model_validate(_parse(text, path))
+    except ValidationError as error:
+        problems = "; ".join(_describe(problem) for problem in error.errors())
+        raise ConfigError(f"{path}: {problems}") from error
+
+
+def shipped_configs() -> dict[str, str]:
+    """Names and texts of the experiments inside the package."""
+    entries = sorted(files("forecast.configs").iterdir(), key=lambda entry: entry.name)
+    return {entry.name.removesuffix(".yaml"): entry.read_text() for entry in entries if entry.name.endswith(".yaml")}
+
+
+def _read(path: str | Path) -> str:
+    if Path(path).is_file():
+        return Path(path).read_text(encoding="utf-8")
+    shipped = shipped_configs()
+    if str(path) in shipped:
+        return shipped[str(path)]
+    raise ConfigError(f"no config file {path}; give a path, or a shipped one: {', '.join(shipped)}")
+
+
+def _parse(text: str, path: str | Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds {type(values).__name__}, expected keys and values; see 'sphercast config show'")
+    return values
+
+
+def _describe(problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"] if part not in ("files", "speedy")) or "config"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {place!r}; remove it or mend the spelling"
+    if problem["type"] == "missing":
+        return f"missing key {place!r}; add it"
+    return f"{place}: {problem['msg']}, got {problem['input']!r}" if place != "config" else str(problem["msg"])

@@ -1,0 +1,130 @@
+"""A U-Net on the sphere: convolutions that pad across the poles, attention at the coarsest level."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from forecast.networks.padding import pad_sphere
+
+
+class SphericalUNet(nn.Module):
+    """Maps ``(batch, in_channels, latitude, longitude)`` and a noise label (batch,) to ``out_channels``.
+
+    Parameters
+    ----------
+    input_sign
+        -1 for input channels that change sign across a pole, else 1.
+    widths
+        Features at each level; every level halves both dimensions of the one before.
+    blocks
+        Residual blocks per level, on the way down and again on the way up.
+    """
+
+    def __init__(
+        self, input_sign: list[int], out_channels: int, *, widths: tuple[int, ...], blocks: int, dropout: float
+    ) -> None:
+        super().__init__()
+        embedding = 4 * widths[0]
+        self.register_buffer("input_sign", torch.tensor(input_sign, dtype=torch.float32), persistent=False)
+        self.embedding = NoiseEmbedding(embedding)
+        self.stem = nn.Conv2d(len(input_sign), widths[0], 3)
+        self.down = nn.ModuleList()
+        self.up = nn.ModuleList()
+        for above, width in zip((widths[0], *widths), widths, strict=False):
+            self.down.append(_blocks(above, width, blocks, embedding, dropout))
+        for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True):
+            self.up.append(_blocks(below + width, width, blocks, embedding, dropout))
+        self.middle = Attention(widths[-1])
+        self.head_norm = nn.GroupNorm(_groups(widths[0]), widths[0])
+        self.head = nn.Conv2d(widths[0], out_channels, 3)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, fields: Tensor, noise_label: Tensor) -> Tensor:
+        """Apply the network; the output has the input's batch and grid."""
+        embedding = self.embedding(noise_label)
+        features = self.stem(pad_sphere(fields, 1, self.input_sign))
+        skips: list[Tensor] = []
+        for level, stage in enumerate(self.down):
+            features = functional.avg_pool2d(features, 2) if level else features
+            features = _run(stage, features, embedding)
+            skips.append(features)
+        features = self.middle(skips.pop())
+        for stage in self.up:
+            finer = functional.interpolate(features, scale_factor=2.0, mode="nearest")
+            features = _run(stage, torch.cat([finer, skips.pop()], dim=1), embedding)
+        return self.head(pad_sphere(functional.silu(self.head_norm(features)), 1))  # type: ignore[no-any-return]
+
+
+class NoiseEmbedding(nn.Module):
+    """Sines and cosines of the noise label through a small perceptron (Karras et al. 2022, appendix F.3)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", torch.exp(torch.linspace(0.0, 5.0, 32)), persistent=False)
+        self.layers = nn.Sequential(nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+
+    def forward(self, noise_label: Tensor) -> Tensor:
+        """(batch,) to (batch, width)."""
+        phase = noise_label[:, None] * self.frequencies
+        return self.layers(torch.cat([phase.cos(), phase.sin()], dim=-1))  # type: ignore[no-any-return]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions; the second normalisation is scaled and shifted by the noise embedding."""
+
+    def __init__(self, in_width: int, width: int, embedding: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(_groups(in_width), in_width)
+        self.conv1 = nn.Conv2d(in_width, width, 3)
+        self.modulation = nn.Linear(embedding, 2 * width)
+        self.norm2 = nn.GroupNorm(_groups(width), width)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = nn.Conv2d(width, width, 3)
+        self.shortcut = nn.Identity() if in_width == width else nn.Conv2d(in_width, width, 1)
+        nn.init.zeros_(self.conv2.weight)
+
+    def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
+        """Features of the same grid, ``width`` of them."""
+        scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
+        hidden = self.conv1(pad_sphere(functional.silu(self.norm1(features)), 1))
+        hidden = functional.silu(self.norm2(hidden) * (1 + scale) + shift)
+        hidden = self.conv2(pad_sphere(self.dropout(hidden), 1))
+        return self.shortcut(features) + hidden  # type: ignore[no-any-return]
+
+
+class Attention(nn.Module):
+    """Every coarse cell attends to every other."""
+
+    def __init__(self, width: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(_groups(width), width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.project = nn.Linear(width, width)
+        nn.init.zeros_(self.project.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features of the same shape."""
+        tokens = self.norm(features).flatten(2).transpose(1, 2)
+        split = self.query_key_value(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(split[0], split[1], split[2])
+        update = self.project(mixed.transpose(1, 2).flatten(2)).transpose(1, 2).unflatten(-1, features.shape[-2:])
+        return features + update  # type: ignore[no-any-return]
+
+
+def _blocks(in_width: int, width: int, count: int, embedding: int, dropout: float) -> nn.ModuleList:
+    widths = [in_width] + [width] * count
+    return nn.ModuleList(ResidualBlock(a, b, embedding, dropout) for a, b in zip(widths, widths[1:], strict=False))
+
+
+def _run(stage: nn.Module, features: Tensor, embedding: Tensor) -> Tensor:
+    for block in stage.children():
+        features = block(features, embedding)
+    return features
+
+
+def _groups(width: int) -> int:
+    return max(width // 16, 1)

@@ -1,0 +1,45 @@
+"""Physical units to the network's and back: states by mean and std, increments by the tendency's std."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from data_pipeline.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from data_pipeline.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Normalizer:
+    """Per-channel scales as float32 tensors of shape (channel, 1, 1), in the channels' units."""
+
+    mean: Tensor
+    std: Tensor
+    tendency_std: Tensor
+
+    @classmethod
+    def of(cls, statistics: Statistics, step_hours: int) -> Normalizer:
+        """Scales for steps of ``step_hours``; a DataError if their tendency statistics were not computed."""
+        if step_hours not in statistics.tendency_std:
+            have = ", ".join(str(hours) for hours in sorted(statistics.tendency_std))
+            raise DataError(f"the store has no tendency statistics for {step_hours} h steps; choose one of: {have}")
+        scales = (statistics.mean, statistics.std, statistics.tendency_std[step_hours])
+        return cls(*(torch.as_tensor(scale, dtype=torch.float32)[:, None, None] for scale in scales))
+
+    def state(self, fields: Tensor) -> Tensor:
+        """Scale physical states (..., channel, latitude, longitude)."""
+        return (fields - self.mean) / self.std
+
+    def increment(self, before: Tensor, after: Tensor) -> Tensor:
+        """Scale the change between two physical states."""
+        return (after - before) / self.tendency_std
+
+    def advance(self, state: Tensor, increment: Tensor) -> Tensor:
+        """Add a scaled increment to a physical state."""
+        return state + increment * self.tendency_std

@@ -1,0 +1,89 @@
+"""A small world to score: a truth that drifts, noisy ensembles of it on the disk, a flat climatology."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from data_pipeline.grid import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+UNITS = {"geopotential": "m2 s-2", "2m_temperature": "K"}
+HOUR = np.timedelta64(3_600_000_000_000, "ns")
+START = np.datetime64("2020-01-01T00", "ns")
+
+
+@pytest.fixture
+def truth() -> xr.Dataset:
+    """Nine days, twice a day, on a 6x8 grid."""
+    grid, rng, count = Grid.equiangular(6, 8, poles=False), np.random.default_rng(1), 18
+    coords = {
+        "time": START + 12 * HOUR * np.arange(count),
+        "level": [500, 850],
+        "latitude": list(grid.latitude),
+        "longitude": list(grid.longitude),
+    }
+    height = 5.4e4 + 100 * rng.standard_normal((count, 2, 6, 8)).cumsum(axis=0)
+    warmth = 280 + rng.standard_normal((count, 6, 8)).cumsum(axis=0)
+    fields = {
+        "geopotential": (("time", "level", "latitude", "longitude"), height.astype(np.float32)),
+        "2m_temperature": (("time", "latitude", "longitude"), warmth.astype(np.float32)),
+    }
+    dataset = xr.Dataset(fields, coords=coords)
+    for name, units in UNITS.items():
+        dataset[name].attrs["units"] = units
+    return dataset
+
+
+@pytest.fixture
+def ensemble(truth: xr.Dataset) -> Callable[..., xr.Dataset]:
+    """Makes ``sphercast``'s layout: truth plus noise from a start, for a number of 12-hour leads and members."""
+
+    def make(start: int = 0, leads: int = 3, members: int = 4) -> xr.Dataset:
+        rng = np.random.default_rng(100 + start)
+        verifying = truth.isel(time=slice(start + 1, start + 1 + leads))
+        fields = {}
+        for name, field in verifying.data_vars.items():
+            noise = rng.standard_normal((members, *field.shape)) * (0.5 if name == "2m_temperature" else 50)
+            fields[name] = (("realization", *field.dims), (field.values + noise).astype(np.float32), field.attrs)
+        hours = 12.0 * np.arange(1, verifying.sizes["time"] + 1)
+        return xr.Dataset(fields, coords=verifying.coords).assign_coords(
+            realization=np.arange(members, dtype=np.int32),
+            forecast_period=("time", hours, {"units": "hours", "standard_name": "forecast_period"}),
+            forecast_reference_time=truth["time"].values[start],
+        )
+
+    return make
+
+
+@pytest.fixture
+def written(tmp_path: Path, ensemble: Callable[..., xr.Dataset]) -> Callable[..., Path]:
+    """As ``ensemble``, on the disk, after an optional change."""
+
+    def write(change: Callable[[xr.Dataset], xr.Dataset] = lambda data: data, **options: int) -> Path:
+        path = tmp_path / f"forecast_{len(list(tmp_path.iterdir()))}.nc"
+        change(ensemble(**options)).to_netcdf(path, engine="netcdf4")
+        return path
+
+    return write
+
+
+class FlatClimatology:
+    """The mean and standard deviation over all times of a truth, the same at any time."""
+
+    def __init__(self, truth: xr.Dataset) -> None:
+        self.mean, self.std = truth.mean("time", keep_attrs=True), truth.std("time")
+
+    def at(self, times: np.ndarray) -> tuple[xr.Dataset, xr.Dataset]:
+        return self.mean.expand_dims(time=times), self.std.expand_dims(time=times)
+
+
+@pytest.fixture
+def climatology(truth: xr.Dataset) -> FlatClimatology:
+    return FlatClimatology(truth)

@@ -1,0 +1,145 @@
+"""What is compared with what, and that nothing without a partner vanishes in silence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from data_pipeline.channels import Channel
+from data_pipeline.errors import DataError, ScoreError
+from data_pipeline.grid import Grid
+from evaluation.pairs import Snapshots, match
+from evaluation.readers import open_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import xarray as xr
+
+START = np.datetime64("2020-01-01T00", "ns")
+
+
+def test_members_stand_beside_the_truth_of_their_valid_time(
+    truth: xr.Dataset, written: Callable[..., Path], ensemble: Callable[..., xr.Dataset]
+) -> None:
+    matches, lacking = match(open_runs(written(start=2)), truth)
+    assert (len(matches), lacking) == (9, [])
+    for pair in matches:
+        name, level = pair.channel.variable_name, pair.channel.level
+        assert pair.valid_time == START + np.timedelta64(24 + int(pair.lead_hours), "h")
+        expected = ensemble(start=2)[name].sel(time=pair.valid_time)
+        expected = expected if level is None else expected.sel(level=level)
+        np.testing.assert_array_equal(pair.members(), expected)
+        exact = truth[name].sel(time=pair.valid_time)
+        observed = Snapshots(truth).field(pair.channel, pair.valid_time)
+        np.testing.assert_array_equal(observed, exact if level is None else exact.sel(level=level))
+
+
+def test_one_deterministic_run_has_one_member(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    matches, _ = match(open_runs(written(lambda data: data.isel(realization=0, drop=True))), truth)
+    assert matches[0].members().shape == (1, 6, 8)
+
+
+def test_snapshots_follow_a_change_of_time_and_of_variable(truth: xr.Dataset) -> None:
+    snapshots, times = Snapshots(truth.transpose("longitude", "latitude", ...)), truth["time"].values
+    for time in times[[0, 3, 0]]:
+        for channel in (Channel("geopotential", 850), Channel("2m_temperature"), Channel("geopotential", 500)):
+            expected = truth[channel.variable_name].sel(time=time)
+            expected = expected.sel(level=channel.level) if channel.level else expected
+            np.testing.assert_array_equal(snapshots.field(channel, time), expected)
+
+
+def test_variables_limit_what_is_scored(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    matches, lacking = match(open_runs(written()), truth.drop_vars("geopotential"), ["2m_temperature"])
+    assert {pair.channel.name for pair in matches} == {"2m_temperature"}
+    assert lacking == []
+    with pytest.raises(ScoreError, match="no forecast has vorticity; they have 2m_temperature, geopotential"):
+        match(open_runs(written()), truth, ["vorticity"])
+
+
+def test_everything_without_a_partner_is_listed(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    smaller = truth.drop_vars("2m_temperature").sel(level=[500]).isel(time=[0, 1, 2])
+    matches, lacking = match(open_runs(written()), smaller)
+    assert [(pair.channel.name, pair.lead_hours) for pair in matches] == [
+        ("geopotential_500", 12.0),
+        ("geopotential_500", 24.0),
+    ]
+    assert lacking == [
+        "the truth lacks geopotential_850",
+        "the truth lacks 2m_temperature",
+        "the truth lacks 2020-01-02T12:00",
+    ]
+
+
+def test_a_run_that_lacks_what_another_has_is_listed(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    runs = [*open_runs(written()), *open_runs(written(lambda data: data.sel(level=[500]), start=4))]
+    assert match(runs, truth)[1] == ["the run of 2020-01-03T00:00 lacks geopotential_850"]
+
+
+def test_a_truth_that_has_more_is_fine(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    matches, lacking = match(open_runs(written(lambda data: data[["2m_temperature"]].drop_vars("level"))), truth)
+    assert (len(matches), lacking) == (3, [])
+
+
+def test_float32_coordinates_match_float64_ones(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    def narrow(data: xr.Dataset) -> xr.Dataset:
+        return data.assign_coords({name: data[name].astype(np.float32) for name in ("latitude", "longitude")})
+
+    third = Grid.equiangular(6, 9, poles=False)
+    shifted = {"longitude": list(third.longitude)[:8]}  # 13.3333...: no float32
+    matches, lacking = match(
+        open_runs(written(lambda data: narrow(data.assign_coords(shifted)))), truth.assign_coords(shifted)
+    )
+    assert (len(matches), lacking) == (9, [])
+
+
+def test_another_grid_is_refused_with_both_named(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    runs = open_runs(written(lambda data: data.isel(longitude=slice(0, 4))))
+    with pytest.raises(ScoreError, match=r"on a 6x4 grid \(.*\), the truth on a 6x8 grid \(.*\); regrid one"):
+        match(runs, truth)
+
+
+def test_other_units_are_refused_but_not_another_spelling(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    def label(units: str) -> Path:
+        return written(lambda data: data.assign(geopotential=data["geopotential"].assign_attrs(units=units)))
+
+    with pytest.raises(ScoreError, match=r"geopotential is in 'gpm' in the run of .*, in 'm2 s-2' in the truth"):
+        match(open_runs(label("gpm")), truth)
+    assert match(open_runs(label("m**2 s**-2")), truth)[1] == []
+
+
+def test_runs_of_the_same_start_are_refused(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    with pytest.raises(ScoreError, match="several runs start at 2020-01-01T00:00; give each initial time once"):
+        match([*open_runs(written()), *open_runs(written())], truth)
+
+
+def test_no_runs_are_refused(truth: xr.Dataset) -> None:
+    with pytest.raises(ScoreError, match="no forecasts were given"):
+        match([], truth)
+
+
+def test_a_truth_without_or_with_repeated_times_is_refused(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    runs = open_runs(written())
+    for bad in (truth.isel(time=0), truth.isel(time=[0, 1, 1, 2])):
+        with pytest.raises(ScoreError, match="expected a canonical dataset in which each time stands once"):
+            match(runs, bad)
+
+
+def test_a_field_that_is_damaged_inside_the_file_is_named(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    path = written(lambda data: compressed(data))
+    content = bytearray(path.read_bytes())
+    middle = slice(len(content) // 3, 2 * len(content) // 3)
+    content[middle] = bytes(len(content[middle]))
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot be read|at \+\d+ h cannot be read"):
+        for pair in match(open_runs(path), truth)[0]:
+            pair.members()
+
+
+def compressed(data: xr.Dataset) -> xr.Dataset:
+    for field in data.data_vars.values():
+        field.encoding.update(zlib=True, chunksizes=(*([1] * (field.ndim - 2)), 6, 8))
+    return data

@@ -1,0 +1,188 @@
+"""Every layout of a forecast file is read as one, and what is none is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from data_pipeline.errors import DataError
+from evaluation.readers import open_forecast, open_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+START = np.datetime64("2020-01-01T00", "ns")
+HOUR = np.timedelta64(3_600_000_000_000, "ns")
+
+
+def as_weatherbench2(runs: list[xr.Dataset]) -> xr.Dataset:
+    """WeatherBench2's layout: initial ``time``, ``prediction_timedelta``, ``number``; south to north, longitude first."""
+    parts = []
+    for run in runs:
+        leads = (run["time"] - run["forecast_reference_time"]).values
+        renamed = run.drop_vars(["forecast_period", "forecast_reference_time"])
+        renamed = renamed.rename(time="prediction_timedelta", realization="number")
+        parts.append(renamed.assign_coords(prediction_timedelta=leads).expand_dims(time=[run["forecast_reference_time"].values]))
+    dataset = xr.concat(parts, "time", coords="minimal", compat="override", join="exact")
+    return dataset.isel(latitude=slice(None, None, -1)).transpose(..., "longitude", "latitude")
+
+
+def test_our_layout(written: Callable[..., Path], ensemble: Callable[..., xr.Dataset]) -> None:
+    opened, original = open_forecast(written()), ensemble()
+    assert opened["geopotential"].dims == (
+        "initial_time", "lead_time", "realization", "level", "latitude", "longitude")  # fmt: skip
+    assert opened["2m_temperature"].dims == ("initial_time", "lead_time", "realization", "latitude", "longitude")
+    assert (opened["initial_time"].dtype, opened["lead_time"].dtype) == ("datetime64[ns]", "timedelta64[ns]")
+    np.testing.assert_array_equal(opened["lead_time"], HOUR * np.array([12, 24, 36]))
+    np.testing.assert_array_equal(opened["valid_time"], [START + HOUR * np.array([12, 24, 36])])
+    for name in original.data_vars:
+        expected = original[name].transpose("time", "realization", ...).values
+        np.testing.assert_array_equal(opened[name].values[0], expected)
+        assert opened[name].attrs["units"] == original[name].attrs["units"]
+
+
+@pytest.mark.parametrize("suffix", ["nc", "zarr"])
+def test_weatherbench2_layout(tmp_path: Path, ensemble: Callable[..., xr.Dataset], suffix: str) -> None:
+    runs, path = [ensemble(start=0), ensemble(start=4)], tmp_path / f"forecast.{suffix}"
+    dataset = as_weatherbench2(runs)
+    dataset.to_netcdf(path) if suffix == "nc" else dataset.to_zarr(path, consolidated=False, zarr_format=2)
+    opened = open_forecast(path)
+    np.testing.assert_array_equal(opened["initial_time"], START + HOUR * np.array([0, 48]))
+    np.testing.assert_array_equal(opened["lead_time"], HOUR * np.array([12, 24, 36]))
+    assert np.all(np.diff(opened["latitude"]) < 0)
+    for index, run in enumerate(runs):
+        expected = run["geopotential"].transpose("time", "realization", ...).values
+        np.testing.assert_array_equal(opened["geopotential"].values[index], expected)
+        np.testing.assert_array_equal(open_runs(path)[index]["initial_time"], run["forecast_reference_time"])
+
+
+@pytest.mark.parametrize("name", ["number", "member", "ensemble", "sample"])
+def test_names_of_the_members(written: Callable[..., Path], name: str) -> None:
+    assert open_forecast(written(lambda data: data.rename(realization=name))).sizes["realization"] == 4
+    unlabelled = open_forecast(written(lambda data: data.rename(realization=name).drop_vars(name)))
+    assert unlabelled.sizes["realization"] == 4
+
+
+def test_names_of_the_coordinates_and_pressure_in_pascal(written: Callable[..., Path]) -> None:
+    def rename(data: xr.Dataset) -> xr.Dataset:
+        data = data.assign_coords(level=("level", [50000.0, 85000.0], {"units": "Pa"}))
+        return data.rename(level="plev", latitude="lat", longitude="lon")
+
+    opened = open_forecast(written(rename))
+    assert opened["level"].values.tolist() == [500, 850]
+    assert opened["geopotential"].dims[-3:] == ("level", "latitude", "longitude")
+
+
+def test_longitudes_from_minus_180_are_rolled_with_their_data(
+    written: Callable[..., Path], ensemble: Callable[..., xr.Dataset]
+) -> None:
+    def roll(data: xr.Dataset) -> xr.Dataset:
+        return data.assign_coords(longitude=(data["longitude"] + 180) % 360 - 180).sortby("longitude")
+
+    opened, original = open_forecast(written(roll)), ensemble()
+    np.testing.assert_array_equal(opened["longitude"], original["longitude"])
+    expected = original["2m_temperature"].transpose("time", "realization", ...)
+    np.testing.assert_array_equal(opened["2m_temperature"].values[0], expected)
+
+
+def test_one_deterministic_run_is_an_ensemble_of_one(written: Callable[..., Path]) -> None:
+    opened = open_forecast(written(lambda data: data.isel(realization=0, drop=True)))
+    assert opened["2m_temperature"].dims == ("initial_time", "lead_time", "realization", "latitude", "longitude")
+    assert opened.sizes["realization"] == 1
+
+
+@pytest.mark.parametrize("encode", [lambda hours: hours, lambda hours: HOUR * hours.astype(int)])
+def test_forecast_period_as_hours_or_as_timedelta(written: Callable[..., Path], encode) -> None:  # type: ignore[no-untyped-def]
+    def change(data: xr.Dataset) -> xr.Dataset:
+        period = encode(data["forecast_period"].values)
+        attrs = {"units": "hours"} if period.dtype.kind == "f" else {}
+        return data.assign_coords(forecast_period=("time", period, attrs))
+
+    np.testing.assert_array_equal(open_forecast(written(change))["lead_time"], HOUR * np.array([12, 24, 36]))
+
+
+def test_without_forecast_period_leads_follow_from_the_times(written: Callable[..., Path]) -> None:
+    opened = open_forecast(written(lambda data: data.drop_vars("forecast_period")))
+    np.testing.assert_array_equal(opened["lead_time"], HOUR * np.array([12, 24, 36]))
+
+
+def test_what_does_not_depend_on_the_lead_is_left_out(written: Callable[..., Path]) -> None:
+    def add_mask(data: xr.Dataset) -> xr.Dataset:
+        return data.assign(land_sea_mask=data["2m_temperature"].isel(time=0, realization=0, drop=True), crs=0)
+
+    assert set(open_forecast(written(add_mask)).data_vars) == {"geopotential", "2m_temperature"}
+
+
+def test_runs_stay_on_the_disk(written: Callable[..., Path]) -> None:
+    (run,) = open_runs(written())
+    assert not any(field.variable._in_memory for field in run.data_vars.values())
+
+
+def test_a_period_that_contradicts_the_times_is_refused(written: Callable[..., Path]) -> None:
+    path = written(lambda data: data.assign_coords(forecast_period=("time", [6.0, 12.0, 18.0], {"units": "hours"})))
+    with pytest.raises(DataError, match=r"forecast_period says \[6.0, 12.0, 18.0\] h, but .* \[12.0, 24.0, 36.0\] h"):
+        open_forecast(path)
+
+
+def test_a_period_without_units_is_refused(written: Callable[..., Path]) -> None:
+    path = written(lambda data: data.assign_coords(forecast_period=("time", [12.0, 24.0, 36.0])))
+    with pytest.raises(DataError, match="has units None, expected a duration such as 'hours'"):
+        open_forecast(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.drop_vars(["forecast_reference_time", "forecast_period"]),
+        lambda data: data.drop_vars("forecast_reference_time"),
+        lambda data: data.isel(time=0),
+        lambda data: data.isel(latitude=0),
+        lambda data: data[[]],
+        lambda data: data.assign_coords(forecast_reference_time=3),
+        lambda data: data.assign_coords(time=[1, 2, 3]),
+        lambda data: data.drop_vars(["forecast_reference_time", "forecast_period", "time"]).rename(time="step"),
+    ],
+    ids=["analysis", "no start", "one time", "no latitude", "empty", "start no time", "time no time", "lead no label"],
+)  # fmt: skip
+def test_what_is_no_forecast_is_refused(written: Callable[..., Path], change) -> None:  # type: ignore[no-untyped-def]
+    path = written(change)
+    for reader in (open_forecast, open_runs):
+        with pytest.raises(DataError, match=r"is no forecast: it has dims .* expected fields over time"):
+            reader(path)
+
+
+def test_a_layout_without_initial_time_is_refused(tmp_path: Path, ensemble: Callable[..., xr.Dataset]) -> None:
+    path = tmp_path / "forecast.nc"
+    as_weatherbench2([ensemble()]).isel(time=0, drop=True).to_netcdf(path)
+    with pytest.raises(DataError, match="is no forecast"):
+        open_forecast(path)
+
+
+def test_a_strange_dimension_is_refused(written: Callable[..., Path]) -> None:
+    path = written(lambda data: data.expand_dims(quantile=[0.1, 0.9]))
+    with pytest.raises(DataError, match=r"unexpected dimensions \['quantile'\]"):
+        open_forecast(path)
+
+
+def test_a_path_to_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such NetCDF file or Zarr store; check the path"):
+        open_forecast(tmp_path / "nothing.nc")
+
+
+@pytest.mark.parametrize("keep", [0, 100, 0.5, 0.99])
+def test_a_truncated_file(written: Callable[..., Path], keep: float) -> None:
+    path = written()
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep if keep > 1 else keep * len(content))])
+    with pytest.raises(DataError, match=r"cannot be read .* expected a whole NetCDF-4 file or Zarr store"):
+        open_forecast(path)
+
+
+def test_a_folder_that_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="is no forecast|cannot be read"):
+        open_forecast(tmp_path / "empty")
