@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from data_pipeline.channels import LEVELS_HPA
 from data_pipeline.errors import DataError
-from data_pipeline.grid import COORDINATE_TOLERANCE, Grid
-from data_pipeline.variables import CANONICAL_NAME, GRAVITY, VARIABLES, variable
+from data_pipeline.grid import CIRCLE, COORDINATE_TOLERANCE, Grid
+from data_pipeline.variables import CANONICAL_NAME, GRAVITY, Variable, variable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from numpy.typing import NDArray
 
 COORDINATE_NAMES = {
     "valid_time": "time",
@@ -28,9 +31,11 @@ COORDINATE_NAMES = {
 }
 DIMENSIONS = ("time", "level", "latitude", "longitude")
 
-_SAME_UNITS = {"m**2 s**-2": "m2 s-2", "m^2 s^-2": "m2 s-2", "m s**-1": "m s-1", "m/s": "m s-1", "s**-1": "s-1",
-               "kg kg**-1": "kg kg-1", "kg/kg": "kg kg-1", "(0 - 1)": "1", "0-1": "1", "dimensionless": "1", "°C": "degC", "C": "degC",
-               "celsius": "degC", "millibars": "hPa", "mbar": "hPa"}  # fmt: skip
+_SAME_UNITS = {
+    "m**2 s**-2": "m2 s-2", "m^2 s^-2": "m2 s-2", "m s**-1": "m s-1", "m/s": "m s-1", "s**-1": "s-1",
+    "kg kg**-1": "kg kg-1", "kg/kg": "kg kg-1", "g/kg": "g kg-1", "(0 - 1)": "1", "0-1": "1", "dimensionless": "1",
+    "°C": "degC", "C": "degC", "celsius": "degC", "millibars": "hPa", "millibar": "hPa", "mbar": "hPa",
+}  # fmt: skip
 _CONVERSION: dict[tuple[str, str], tuple[float, float]] = {
     ("degC", "K"): (1.0, 273.15),
     ("hPa", "Pa"): (100.0, 0.0),
@@ -41,8 +46,14 @@ _CONVERSION: dict[tuple[str, str], tuple[float, float]] = {
 }
 
 
+_LEVEL_SCALE = {"hPa": 1.0, "Pa": 0.01}
+"""Units of the level axis that are understood, and what makes hPa of them."""
+
+
 def canonicalise(dataset: xr.Dataset, wanted: Collection[str] | None = None) -> xr.Dataset:
     """Bring reanalysis of any known layout into canonical form, lazily.
+
+    A scalar time or level becomes a dimension of one. A column that repeats the first one 360 degrees on is left out.
 
     Parameters
     ----------
@@ -54,16 +65,46 @@ def canonicalise(dataset: xr.Dataset, wanted: Collection[str] | None = None) -> 
     Raises
     ------
     DataError
-        If a wanted variable is missing, units do not convert, or coordinates are not a globe's.
+        If a wanted variable is missing or occurs twice, units do not convert, or coordinates are not a globe's.
     """
-    dataset = _rename(dataset)
-    kept = [str(name) for name in dataset.data_vars if name in VARIABLES and (wanted is None or name in wanted)]
+    names = known_names(dataset)
+    kept = {new: old for new, old in names.items() if wanted is None or new in wanted}
     missing = sorted(set(wanted or ()) - set(kept))
     if missing or not kept:
-        have = ", ".join(sorted(str(name) for name in dataset.data_vars))
-        raise DataError(f"the data lack {', '.join(missing) or 'every variable that sphercast knows'}; they have {have}")
-    dataset = _orient(dataset[kept])
-    return xr.Dataset({str(name): _convert_units(field) for name, field in dataset.data_vars.items()})
+        have = ", ".join(sorted(str(name) for name in dataset.data_vars)) or "no variable"
+        raise DataError(
+            f"the data lack {', '.join(missing) or 'every variable that is asked for'}; they have {have}; "
+            f"sphercast reads {', '.join(sorted(CANONICAL_NAME))}"
+        )
+    dataset = _orient(_with_axes(_rename(dataset[list(kept.values())], kept)))
+    canonical = xr.Dataset({str(name): _convert_units(field) for name, field in dataset.data_vars.items()})
+    check(canonical)
+    return canonical
+
+
+def known_names(dataset: xr.Dataset) -> dict[str, str]:
+    """``{canonical name: name in the dataset}`` of the variables that sphercast knows.
+
+    Raises
+    ------
+    DataError
+        If two of the dataset's variables are the same one (``z`` and ``gh``).
+    """
+    names: dict[str, str] = {}
+    for old in map(str, dataset.data_vars):
+        new = _canonical_name(dataset[old])
+        if new in names:
+            raise DataError(f"{names[new]!r} and {old!r} are both {new}; drop one of them")
+        if new is not None:
+            names[new] = old
+    return names
+
+
+def _canonical_name(field: xr.DataArray) -> str | None:
+    """ECMWF calls geopotential ``z`` on levels and on the ground alike; GRIB's type of level tells them apart."""
+    if field.name == "z" and field.attrs.get("GRIB_typeOfLevel") == "surface":
+        return "geopotential_at_surface"
+    return CANONICAL_NAME.get(str(field.name))
 
 
 def check(dataset: xr.Dataset) -> None:
@@ -73,25 +114,55 @@ def check(dataset: xr.Dataset) -> None:
         expected = tuple(dim for dim in DIMENSIONS if dim in field.dims)
         if field.dims != expected or not {"latitude", "longitude"} <= set(field.dims):
             raise DataError(f"{name} has dims {field.dims}, expected {DIMENSIONS} in this order; canonicalise first")
+        _check_level_axis(field, entry)
         if field.attrs.get("units") != entry.units:
             raise DataError(f"{name} is in {field.attrs.get('units')!r}, expected {entry.units!r}; canonicalise first")
     Grid.of(dataset)
-    if "level" in dataset.dims and np.any(np.diff(dataset["level"]) <= 0):
+    if "level" in dataset.dims and not np.all(np.diff(dataset["level"]) > 0):
         raise DataError(f"levels must ascend, got {dataset['level'].values.tolist()}; canonicalise first")
 
 
-def _rename(dataset: xr.Dataset) -> xr.Dataset:
+def _check_level_axis(field: xr.DataArray, entry: Variable) -> None:
+    if entry.on_levels and "level" not in field.dims:
+        raise DataError(
+            f"{entry.name} has no pressure level, expected a 'level' dimension or coordinate; add it in hPa, or call "
+            "it geopotential_at_surface if it is the geopotential of the ground"
+        )
+    if not entry.on_levels and "level" in field.dims:
+        raise DataError(f"{entry.name} has a 'level' dimension, expected a single-level field; select one level first")
+
+
+def _rename(dataset: xr.Dataset, variables: dict[str, str]) -> xr.Dataset:
+    """Coordinates and variables under their canonical names; ``variables`` is {canonical: present}."""
     names = {old: new for old, new in COORDINATE_NAMES.items() if old in dataset.variables and new not in dataset.dims}
     dataset = dataset.drop_vars([new for new in names.values() if new in dataset.variables]).rename(names)
-    variables = {str(old): CANONICAL_NAME[str(old)] for old in dataset.data_vars if str(old) in CANONICAL_NAME}
-    dataset = dataset.rename({old: new for old, new in variables.items() if old != new})
-    if "time" in dataset.coords and "time" not in dataset.dims:
-        dataset = dataset.expand_dims("time")
+    return dataset.rename({old: new for new, old in variables.items() if old != new})
+
+
+def _with_axes(dataset: xr.Dataset) -> xr.Dataset:
+    """Exactly the canonical dimensions, each with its coordinate."""
     for name in ("latitude", "longitude"):
-        if name not in dataset.dims:
-            raise DataError(f"no {name} dimension; got dims {tuple(dataset.dims)}, expected a latitude-longitude grid")
-    labels = [str(name) for name in dataset.coords if name not in DIMENSIONS]
+        if name not in dataset.indexes:
+            raise DataError(
+                f"no {name} axis; got dims {tuple(dataset.dims)} with coordinates {tuple(dataset.indexes)}, "
+                "expected a latitude-longitude grid in degrees; regrid the data, or label them"
+            )
+    for name in ("time", "level"):
+        if name in dataset.coords and dataset[name].ndim == 0:
+            dataset = _expand(dataset, name)
+    labels = [str(name) for name in dataset.coords if name not in dataset.dims or name not in DIMENSIONS]
     return _without_singletons(dataset.drop_vars(labels))
+
+
+def _expand(dataset: xr.Dataset, axis: str) -> xr.Dataset:
+    """A scalar coordinate as a dimension of one: time of every prognostic variable, level of those on levels."""
+    entries = {str(name): variable(str(name)) for name in dataset.data_vars}
+    if axis == "time":
+        chosen = [name for name, entry in entries.items() if entry.role == "prognostic"]
+    else:
+        chosen = [name for name, entry in entries.items() if entry.on_levels]
+    expanded = dataset[chosen].expand_dims(axis)
+    return dataset.drop_vars([axis, *chosen]).assign({name: expanded[name] for name in chosen})
 
 
 def _without_singletons(dataset: xr.Dataset) -> xr.Dataset:
@@ -103,21 +174,38 @@ def _without_singletons(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _orient(dataset: xr.Dataset) -> xr.Dataset:
-    longitude = np.round(np.asarray(dataset["longitude"].values, dtype=np.float64), 6) % 360.0
-    dataset = dataset.assign_coords(
-        latitude=np.round(np.asarray(dataset["latitude"].values, dtype=np.float64), 6), longitude=longitude
-    )
-    first = np.unique(np.round(longitude / COORDINATE_TOLERANCE).astype(np.int64), return_index=True)[1]
-    dataset = dataset.isel(longitude=np.sort(first)).sortby("longitude").sortby("latitude", ascending=False)
+    latitude, longitude = (_rounded(dataset[name]) for name in ("latitude", "longitude"))
+    dataset = dataset.assign_coords(latitude=latitude, longitude=longitude % CIRCLE)
+    dataset = dataset.isel(longitude=np.flatnonzero(~_repeats(longitude)))
+    dataset = dataset.sortby("longitude").sortby("latitude", ascending=False)
     if "level" in dataset.dims:
         dataset = dataset.assign_coords(level=_levels_in_hpa(dataset["level"])).sortby("level")
     _label_coordinates(dataset)
     return dataset.transpose(*DIMENSIONS, missing_dims="ignore")
 
 
+def _rounded(degrees: xr.DataArray) -> NDArray[np.float64]:
+    """To a millionth of a degree: float32 coordinates become what they stand for."""
+    return np.asarray(np.round(np.asarray(degrees.values, dtype=np.float64), 6), dtype=np.float64)
+
+
+def _repeats(longitude: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which columns lie a whole turn east of another one (plotting files close the circle with such a column)."""
+    turns = (longitude[:, None] - longitude[None, :]) / CIRCLE
+    return np.asarray(np.any(np.abs(turns - 1) < COORDINATE_TOLERANCE / CIRCLE, axis=1))
+
+
 def _levels_in_hpa(level: xr.DataArray) -> list[int]:
-    scale = 0.01 if level.attrs.get("units") == "Pa" else 1.0
-    return [int(value) for value in np.round(np.asarray(level.values, dtype=np.float64) * scale)]
+    units = str(level.attrs.get("units", "hPa"))
+    units = _SAME_UNITS.get(units, units)
+    if units not in _LEVEL_SCALE:
+        raise DataError(f"levels are in {units!r}, expected pressure in one of: {', '.join(_LEVEL_SCALE)}")
+    pressure = np.asarray(level.values, dtype=np.float64) * _LEVEL_SCALE[units]
+    levels = [int(value) for value in np.round(pressure)]
+    if not np.allclose(pressure, levels, rtol=0, atol=1e-3) or not all(value in LEVELS_HPA for value in levels):
+        expected = f"whole hPa in {LEVELS_HPA[0]}..{LEVELS_HPA[-1]}"
+        raise DataError(f"levels are {pressure.tolist()} hPa, expected {expected}; select those, or set their 'units'")
+    return levels
 
 
 def _label_coordinates(dataset: xr.Dataset) -> None:

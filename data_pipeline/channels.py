@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+LEVELS_HPA = range(1, 1101)
+"""Pressure levels that exist: from the top of the models to the deepest depression, in whole hPa."""
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -41,9 +44,25 @@ class Channel:
 
 @dataclass(frozen=True)
 class Channels:
-    """An ordered set of channels; it alone knows the order along a tensor's channel axis."""
+    """An ordered set of channels; it alone knows the order along a tensor's channel axis.
+
+    Raises
+    ------
+    DataError
+        If there is no channel or one occurs twice, a variable is unknown, has levels where it should not (or the
+        reverse), or a level is not in hPa.
+    """
 
     channels: tuple[Channel, ...]
+
+    def __post_init__(self) -> None:
+        if not self.channels:
+            raise DataError("got no channels, expected at least one variable; name it under 'variables'")
+        for channel in self.channels:
+            _check_level(channel)
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if twice:
+            raise DataError(f"channels occur twice: {', '.join(twice)}; name each variable and level once")
 
     @classmethod
     def of(cls, variables: Mapping[str, Sequence[int] | None]) -> Channels:
@@ -61,7 +80,7 @@ class Channels:
             if variable(name).on_levels != bool(levels):
                 expected = "a list of levels in hPa" if variable(name).on_levels else "null, it has no levels"
                 raise DataError(f"variable {name}: got levels {levels!r}, expected {expected}")
-        return cls(tuple(Channel(name, level) for name, levels in variables.items() for level in levels or [None]))
+        return cls(tuple(Channel(name, level) for name, levels in variables.items() for level in levels or (None,)))
 
     @classmethod
     def from_names(cls, names: Sequence[str]) -> Channels:
@@ -98,28 +117,34 @@ class Channels:
 
     def select(self, dataset: xr.Dataset) -> xr.Dataset:
         """Only these channels of a canonical dataset, all levels present, or a DataError that lists what lacks."""
-        missing = [channel.name for channel in self if not _has(dataset, channel)]
+        held = inventory(dataset)
+        missing = [name for name in self.names if name not in held]
         if missing:
-            raise DataError(
-                f"the data lack {', '.join(missing)}; they have {', '.join(inventory(dataset)) or 'nothing known'}"
-            )
+            raise DataError(f"the data lack {', '.join(missing)}; they have {', '.join(held) or 'nothing known'}")
         return dataset[list(self.variables)]
 
     def stack(self, dataset: xr.Dataset) -> xr.DataArray:
         """A canonical dataset as one array with dims (..., channel, latitude, longitude), in this order."""
-        fields = [_field(self.select(dataset), channel) for channel in self]
+        selected = self.select(dataset)
+        fields = [_field(selected, channel) for channel in self]
         stacked = xr.concat(fields, "channel", coords="minimal", compat="override", join="exact")
         return stacked.transpose(..., "channel", "latitude", "longitude").rename("fields")
 
     def unstack(self, fields: NDArray[Any], coords: Mapping[str, Any], dims: Sequence[str]) -> xr.Dataset:
-        """The inverse of ``stack``: ``fields`` with named ``dims``, one of them ``channel``, as a dataset with attributes."""
+        """The inverse of ``stack``: ``fields`` with named ``dims``, one of them ``channel``, as a canonical dataset."""
         array = xr.DataArray(fields, dims=dims, coords=dict(coords))
         return self.unstack_array(array)
 
     def unstack_array(self, array: xr.DataArray) -> xr.Dataset:
-        """A labelled array with dimension ``channel`` (lazy or not) as a canonical dataset."""
-        if array.sizes["channel"] != len(self):
-            raise DataError(f"got {array.sizes['channel']} channels, expected {len(self)}: {', '.join(self.names)}")
+        """A labelled array with dimension ``channel`` (lazy or not) as a canonical dataset.
+
+        Its level axis is the union of the variables' levels; a variable is NaN on those that it lacks.
+        """
+        if array.sizes.get("channel") != len(self):
+            got = f"{array.sizes['channel']} channels" if "channel" in array.dims else f"dims {array.dims}"
+            raise DataError(
+                f"got {got}, expected {len(self)} along 'channel': {', '.join(self.names)}; stack them first"
+            )
         dataset = {name: self._gather(array, name, levels) for name, levels in self.variables.items()}
         return xr.Dataset(dataset)
 
@@ -136,7 +161,7 @@ class Channels:
 
 
 def inventory(dataset: xr.Dataset) -> list[str]:
-    """Channel names that a canonical dataset holds."""
+    """Channel names that a canonical dataset has room for (a level axis may be the union of several variables')."""
     levels = [int(level) for level in np.atleast_1d(dataset["level"])] if "level" in dataset.coords else []
     names: list[str] = []
     for name, data in dataset.data_vars.items():
@@ -144,8 +169,13 @@ def inventory(dataset: xr.Dataset) -> list[str]:
     return names
 
 
-def _has(dataset: xr.Dataset, channel: Channel) -> bool:
-    return channel.name in inventory(dataset)
+def _check_level(channel: Channel) -> None:
+    on_levels = channel.variable.on_levels
+    if on_levels and (channel.level is None or channel.level not in LEVELS_HPA):
+        expected = f"whole hPa in {LEVELS_HPA[0]}..{LEVELS_HPA[-1]}"
+        raise DataError(f"channel {channel.name}: got level {channel.level}, expected {expected}; give its level")
+    if not on_levels and channel.level is not None:
+        raise DataError(f"channel {channel.name}: got level {channel.level}, expected none; name the variable alone")
 
 
 def _field(dataset: xr.Dataset, channel: Channel) -> xr.DataArray:

@@ -41,7 +41,7 @@ class Climatology:
     variance: Floats
 
     def at(self, times: Times) -> tuple[xr.Dataset, xr.Dataset]:
-        """Mean and standard deviation at ``times``: canonical datasets with dims (time, [level], latitude, longitude)."""
+        """Mean and standard deviation at ``times``: canonical datasets, (time, [level], latitude, longitude)."""
         coords = {"time": times, "latitude": list(self.grid.latitude), "longitude": list(self.grid.longitude)}
         dims = ("time", "channel", "latitude", "longitude")
         mean = _evaluate(self.mean, times).astype(np.float32)
@@ -50,7 +50,7 @@ class Climatology:
 
     def _floor(self) -> Floats:
         """A tenth of the year's mean variance: a fitted harmonic must not reach zero."""
-        return 0.1 * self.variance[0]
+        return np.asarray(0.1 * self.variance[0])
 
     def to_dataset(self) -> xr.Dataset:
         """As a dataset that ``from_dataset`` reads back."""
@@ -80,31 +80,45 @@ class Climatology:
 def fit_climatology(
     slabs: Callable[[], Iterable[tuple[Times, NDArray[np.floating]]]], channels: Channels, grid: Grid
 ) -> Climatology:
-    """Least-squares harmonics in two passes over the record; ``slabs()`` starts a pass of (times, fields)."""
-    seasonal = _lasts_a_year(slabs())
-    mean = _fit(slabs(), MEAN_HARMONICS if seasonal else 0)
+    """Least-squares harmonics in two passes over the record; ``slabs()`` starts a pass of (times, fields).
+
+    Raises
+    ------
+    DataError
+        If the record is empty, or seen at too few times of the year for its harmonics.
+    """
+    mean = _fit(slabs(), MEAN_HARMONICS)
     squares = ((times, (fields - _evaluate(mean, times)) ** 2) for times, fields in slabs())
-    variance = _fit(squares, VARIANCE_HARMONICS if seasonal else 0)
-    return Climatology(channels, grid, mean, variance)
-
-
-def _lasts_a_year(slabs: Iterable[tuple[Times, NDArray[np.floating]]]) -> bool:
-    times = np.concatenate([times for times, _ in slabs])
-    return bool(times[-1] - times[0] >= SHORTEST_RECORD_WITH_SEASONS)
+    return Climatology(channels, grid, mean, _fit(squares, VARIANCE_HARMONICS))
 
 
 def _fit(slabs: Iterable[tuple[Times, NDArray[np.floating]]], harmonics: int) -> Floats:
+    """Coefficients by the normal equations; of a record shorter than a year, the constant alone."""
     gram: Floats = np.zeros(())
     moment: Floats = np.zeros(())
+    ends: list[np.datetime64] = []
     for times, fields in slabs:
         basis = _basis(times, 2 * harmonics + 1)
         gram = gram + basis.T @ basis
         moment = moment + np.tensordot(basis.T, fields.astype(np.float64), axes=1)
-    return np.linalg.solve(gram, moment.reshape(len(gram), -1)).reshape(moment.shape)
+        ends = [*ends[:1], times[0], times[-1]]
+    if not ends:
+        raise DataError("no times to fit a climatology to, expected at least one; choose a longer period")
+    size = len(gram) if ends[-1] - ends[0] >= SHORTEST_RECORD_WITH_SEASONS else 1
+    return _solve(gram[:size, :size], moment[:size])
+
+
+def _solve(gram: Floats, moment: Floats) -> Floats:
+    if np.linalg.matrix_rank(gram, hermitian=True) < len(gram):
+        raise DataError(
+            f"the times fall on too few days of the year for {len(gram)} harmonics; choose a longer or denser period"
+        )
+    solution = np.linalg.solve(gram, moment.reshape(len(gram), -1)).reshape(moment.shape)
+    return np.asarray(solution, dtype=np.float64)
 
 
 def _evaluate(coefficients: Floats, times: Times) -> Floats:
-    return np.tensordot(_basis(times, len(coefficients)), coefficients, axes=1)
+    return np.asarray(np.tensordot(_basis(times, len(coefficients)), coefficients, axes=1), dtype=np.float64)
 
 
 def _basis(times: Times, size: int) -> Floats:

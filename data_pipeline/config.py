@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date
+import warnings
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from data_pipeline.channels import Channels
+from data_pipeline.errors import ConfigError, DataError
 from data_pipeline.grid import Grid
 from data_pipeline.sources import FilesSource, SpeedySource
+from data_pipeline.variables import VARIABLES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SourceConfig = Annotated[FilesSource | SpeedySource, Field(discriminator="kind")]
 
@@ -44,21 +49,63 @@ class Period(_Frozen):
     @field_validator("start", "stop", mode="before")
     @classmethod
     def _is_time(cls, value: object) -> str:
-        text = value.isoformat() if isinstance(value, date) else str(value)
-        np.datetime64(text, "ns")
+        text = _utc(value).isoformat() if isinstance(value, datetime) else str(value).removesuffix("Z")
+        if not _is_iso(text):
+            raise ValueError("expected an ISO date or time in UTC, as in 2001-01-31 or 2001-01-31T12")
         return text
 
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Self:
+        first, last = self.bounds()
+        if first > last:
+            raise ValueError(f"start {self.start} is after stop {self.stop}; exchange them")
+        return self
+
     def bounds(self) -> tuple[np.datetime64, np.datetime64]:
-        """First and last instant; a bare date as ``stop`` means the end of that day."""
-        last = np.datetime64(self.stop, "ns")
-        if len(self.stop) <= len("2000-01-01"):
-            last = np.datetime64(np.datetime64(self.stop, "D") + 1, "ns") - np.timedelta64(1, "ns")
+        """First and last instant; a bare date (month, year) as ``stop`` means the end of that day (month, year)."""
+        stop = np.datetime64(self.stop)
+        last = stop.astype("datetime64[ns]")
+        if np.datetime_data(stop.dtype)[0] in {"Y", "M", "D"}:
+            last = (stop + 1).astype("datetime64[ns]") - np.timedelta64(1, "ns")
         return np.datetime64(self.start, "ns"), last
 
     def contains(self, times: NDArray[np.datetime64]) -> NDArray[np.bool_]:
         """Which of ``times`` lie inside."""
         first, last = self.bounds()
         return np.asarray((times >= first) & (times <= last))
+
+
+def _utc(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+
+
+def _is_iso(text: str) -> bool:
+    """Whether numpy reads the text as a time; not 'now' or 'NaT', and no zone, of which it only warns."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return text[:1].isdigit() and not np.isnat(np.datetime64(text))
+    except (ValueError, Warning):
+        return False
+
+
+def period_of(text: str) -> Period:
+    """A period written as ``START..STOP``.
+
+    Raises
+    ------
+    ConfigError
+        If the text is something else, or names no times.
+
+    >>> period_of("2001-01-01..2001-01-24").stop
+    '2001-01-24'
+    """
+    start, _, stop = text.partition("..")
+    try:
+        return Period(start=start, stop=stop)
+    except ValueError as error:
+        expected = "START..STOP as in 2001-01-01..2001-01-24"
+        raise ConfigError(f"cannot read the period {text!r}; expected {expected}") from error
 
 
 class DataConfig(_Frozen):
@@ -72,6 +119,27 @@ class DataConfig(_Frozen):
     period: Period
     training_period: Period
     interval_hours: int = Field(ge=1)
+
+    @field_validator("variables")
+    @classmethod
+    def _are_channels(cls, variables: dict[str, tuple[int, ...] | None]) -> dict[str, tuple[int, ...] | None]:
+        try:
+            channels = Channels.of(variables)
+        except DataError as error:
+            raise ValueError(str(error)) from error
+        static = sorted({channel.variable_name for channel in channels if channel.variable.role == "static"})
+        if static:
+            raise ValueError(f"{', '.join(static)} never change; list them under 'static'")
+        return variables
+
+    @field_validator("static")
+    @classmethod
+    def _are_static(cls, static: tuple[str, ...]) -> tuple[str, ...]:
+        possible = [name for name, entry in VARIABLES.items() if entry.role == "static"]
+        wrong = [name for name in static if name not in possible]
+        if wrong or len(set(static)) < len(static):
+            raise ValueError(f"expected each once of: {', '.join(possible)}")
+        return static
 
     @property
     def channels(self) -> Channels:

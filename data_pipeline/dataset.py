@@ -36,12 +36,12 @@ class StoreDataset:
     Raises
     ------
     DataError
-        If the period holds fewer than the three states that one sample needs.
+        If the step is no multiple of the interval, or the period holds fewer than the three states of one sample.
     """
 
     def __init__(self, store: TrainingStore, period: Period, step: np.timedelta64) -> None:
+        self.lag = _lag(step, store.interval)
         inside = np.flatnonzero(period.contains(store.times))
-        self.lag = int(step // store.interval)
         if len(inside) < 2 * self.lag + 1:
             raise DataError(
                 f"the period {period.start}..{period.stop} holds {len(inside)} states of {store.path}, "
@@ -60,3 +60,10 @@ class StoreDataset:
         solar = [forcings(self.times[int(i) + 2 * self.lag], self.step, self.grid) for i in indices]
         states = [self.states[indices + offset * self.lag] for offset in range(3)]
         return Sample(states[0], states[1], states[2], torch.from_numpy(np.stack(solar)))
+
+
+def _lag(step: np.timedelta64, interval: np.timedelta64) -> int:
+    if step < interval or step % interval:
+        got, expected = (span / np.timedelta64(1, "h") for span in (step, interval))
+        raise DataError(f"got steps of {got:g} h, expected a multiple of the store's interval of {expected:g} h")
+    return int(step // interval)

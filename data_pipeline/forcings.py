@@ -17,6 +17,8 @@ SOLAR_CONSTANT = 1361.0
 """Total solar irradiance at one astronomical unit, W m-2 (Kopp and Lean 2011)."""
 
 FORCING_NAMES = ("solar_radiation", "cos_year", "sin_year")
+FORCING_MIRROR_SIGNS = (1, -1, -1)
+"""North and south exchanged, the sun stands over the other hemisphere and the year is half a year on."""
 
 _J2000 = np.datetime64("2000-01-01T12:00:00", "ns")
 
@@ -39,12 +41,12 @@ def mean_solar_radiation(start: np.datetime64, step: np.timedelta64, grid: Grid)
     (Liou 2002, eq. 2.2.1), with the declination and distance of the sun at the middle of the step
     (Astronomical Almanac's low-precision formulas, 0.01 degrees).
     """
-    middle = start + step / 2
-    declination, distance, equation_of_time = _sun(_days_since_j2000(middle))
-    hours = _days_since_j2000(start) + 0.5
-    width = 2 * np.pi * (step / np.timedelta64(1, "D"))
+    days, length = _days_since_j2000(start), float(step / np.timedelta64(1, "D"))
+    declination, distance, equation_of_time = _sun(days + length / 2)
+    since_midnight = (days + 0.5) % 1.0
+    width = 2 * np.pi * length
     east = np.deg2rad(np.asarray(grid.longitude))
-    begin = 2 * np.pi * (hours % 1.0) - np.pi + equation_of_time + east
+    begin = 2 * np.pi * since_midnight - np.pi + equation_of_time + east
     latitude = np.deg2rad(np.asarray(grid.latitude))[:, None]
     integral = _integrated_cosine(latitude, declination, begin + width) - _integrated_cosine(
         latitude, declination, begin

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 COORDINATE_TOLERANCE = 1e-3
 """Degrees within which two coordinates are the same: float32 files must match float64 ones."""
 
+POLE, CIRCLE = 90.0, 360.0
+_FEWEST_POINTS = 2
+_POLAR_CAP = 0.9
+"""Spacings between the last row and the pole: 0 on the pole, 0.5 half a cell off, 0.78 on Gaussian grids; a grid
+whose polar row was cut off has 1 or more."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -32,11 +38,11 @@ class Grid:
 
     def __post_init__(self) -> None:
         latitude, longitude = np.asarray(self.latitude), np.asarray(self.longitude)
-        if latitude.size < 2 or longitude.size < 2:
+        if min(latitude.size, longitude.size) < _FEWEST_POINTS:
             raise DataError(f"a grid needs at least 2 latitudes and 2 longitudes, got {latitude.size}x{longitude.size}")
-        if np.any(np.diff(latitude) >= 0) or np.abs(latitude).max() > 90:
+        if not (np.all(np.diff(latitude) < 0) and np.all(np.abs(latitude) <= POLE)):  # NaN fails every comparison
             raise DataError(f"latitude must run from north to south within +-90, got {_ends(latitude)}; sort it first")
-        if np.any(np.diff(longitude) <= 0) or longitude[0] < 0 or longitude[-1] >= 360:
+        if not (np.all(np.diff(longitude) > 0) and np.all((longitude >= 0) & (longitude < CIRCLE))):
             raise DataError(f"longitude must ascend within 0 <= longitude < 360, got {_ends(longitude)}; roll it first")
 
     @classmethod
@@ -47,9 +53,10 @@ class Grid:
     @classmethod
     def equiangular(cls, n_latitude: int, n_longitude: int, *, poles: bool) -> Grid:
         """Evenly spaced latitudes, the first and last on the poles or half a cell off them."""
-        step = 180.0 / (n_latitude - 1 if poles else n_latitude)
-        north = 90.0 if poles else 90.0 - step / 2
-        return cls(_degrees(north - step * np.arange(n_latitude)), _even_longitudes(n_longitude))
+        if poles:
+            return cls(_degrees(np.linspace(POLE, -POLE, n_latitude)), _even_longitudes(n_longitude))
+        edges = np.linspace(POLE, -POLE, n_latitude + 1)
+        return cls(_degrees((edges[:-1] + edges[1:]) / 2), _even_longitudes(n_longitude))
 
     @classmethod
     def gaussian(cls, n_latitude: int, n_longitude: int) -> Grid:
@@ -64,40 +71,45 @@ class Grid:
 
     @property
     def reaches_poles(self) -> bool:
-        """Whether the latitude rows, each half a spacing wide, cover the sphere from pole to pole."""
-        latitude = np.asarray(self.latitude)
-        gaps = np.array([latitude[0] - latitude[1], latitude[-2] - latitude[-1]])
-        return bool(np.all(90.0 - np.abs(latitude[[0, -1]]) < gaps + COORDINATE_TOLERANCE))
+        """Whether the first row is the one next to the north pole (or on it), and the last the south pole's."""
+        return all(self._reached)
+
+    @property
+    def _reached(self) -> tuple[bool, bool]:
+        """(north pole, south pole)."""
+        first, second, *_ = self.latitude
+        *_, last_but_one, last = self.latitude
+        north = POLE - first < _POLAR_CAP * (first - second)
+        return north, last + POLE < _POLAR_CAP * (last_but_one - last)
 
     @property
     def is_global(self) -> bool:
         """Whether the cells cover the whole sphere, without a gap at the poles or at the date line."""
-        gaps = np.diff([*self.longitude, self.longitude[0] + 360.0])
+        gaps = np.diff([*self.longitude, self.longitude[0] + CIRCLE])
         return self.reaches_poles and bool(gaps.max() < 1.5 * gaps.min())
 
     def latitude_bounds(self) -> Floats:
         """Cell edges in degrees, north to south, shape (n_latitude + 1,).
 
-        Edges lie midway between rows (for Gaussian grids too). The outer edges are the poles on a grid that
-        reaches them; a cropped grid ends half a spacing beyond its last row and is never stretched to a pole.
+        Edges lie midway between rows (for Gaussian grids too). The outer edge is the pole where the grid
+        reaches it; a cropped grid ends half a spacing beyond its last row and is never stretched to a pole.
         """
         latitude = np.asarray(self.latitude)
         middle = (latitude[:-1] + latitude[1:]) / 2
-        if self.reaches_poles:
-            return np.concatenate([[90.0], middle, [-90.0]])
-        outer = np.clip([2 * latitude[0] - middle[0], 2 * latitude[-1] - middle[-1]], -90.0, 90.0)
-        return np.concatenate([outer[:1], middle, outer[1:]])
+        cropped = 2 * latitude[[0, -1]] - middle[[0, -1]]
+        north, south = np.where(self._reached, (POLE, -POLE), cropped)
+        return np.asarray(np.concatenate([[north], middle, [south]]), dtype=np.float64)
 
     def longitude_bounds(self) -> Floats:
         """Cell edges in degrees, west to east, shape (n_longitude + 1,), midway between columns."""
         longitude = np.asarray(self.longitude)
         if self.is_global:
-            longitude = np.concatenate([[longitude[-1] - 360.0], longitude, [longitude[0] + 360.0]])
+            longitude = np.concatenate([[longitude[-1] - CIRCLE], longitude, [longitude[0] + CIRCLE]])
         else:
             longitude = np.concatenate(
                 [[2 * longitude[0] - longitude[1]], longitude, [2 * longitude[-1] - longitude[-2]]]
             )
-        return (longitude[:-1] + longitude[1:]) / 2
+        return np.asarray((longitude[:-1] + longitude[1:]) / 2, dtype=np.float64)
 
     def area_weights(self) -> Floats:
         """Area of the cells of each row over the mean area, shape (n_latitude,): differences of sines, mean 1.
@@ -126,7 +138,7 @@ def _degrees(values: ArrayLike) -> tuple[float, ...]:
 
 
 def _even_longitudes(count: int) -> tuple[float, ...]:
-    return _degrees(np.arange(count) * (360.0 / count))
+    return _degrees(np.arange(count) * (CIRCLE / max(count, 1)))
 
 
 def _ends(values: NDArray[np.floating]) -> str:

@@ -154,7 +154,7 @@ def _boundary(coords: Any, truncation: int) -> tuple[Any, Any]:
 
     folder = Path(jcm.__file__).parent / "data" / "bc" / "t30" / "clim"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # jcm's own calls of xarray.merge
+        warnings.simplefilter("ignore")  # jcm's own calls of xarray and pandas
         terrain = TerrainData.from_file(folder / "terrain.nc", coords=coords)
         forcing = ForcingData.from_file(folder / "forcing.nc", coords=coords, align_mode="wrap_year")
     return _smooth(terrain, coords, truncation), forcing
@@ -177,7 +177,7 @@ def _smooth(terrain: Any, coords: Any, truncation: int) -> Any:
 
 
 def _diffusion() -> Any:
-    """SPEEDY's own horizontal diffusion: del^8 that halves nothing but the last waves, 2.4 h at the truncation.
+    """SPEEDY's own horizontal diffusion: del^8 on every field, e-folding in 2.4 h at the truncation.
 
     jcm's default (del^4 on rotation, del^2 on divergence) takes a fifth off the height anomalies at T21.
     """

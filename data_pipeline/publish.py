@@ -18,6 +18,7 @@ def publishing(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield aside
+        aside.chmod(0o644)  # some writers make files that only their owner may read
         sync(aside)
         aside.replace(path)
         sync(path.parent)
@@ -33,11 +34,17 @@ def write_text(path: Path, text: str) -> None:
 
 def publish_directory(aside: Path, path: Path) -> None:
     """Make a finished directory durable and give it its final name."""
-    for folder, _, names in os.walk(aside):
-        for name in names:
-            sync(Path(folder, name))
+    sync_tree(aside)
     aside.rename(path)
     sync(path.parent)
+
+
+def sync_tree(top: Path) -> None:
+    """Flush a directory, its folders and all their files to the disk."""
+    for folder, _, names in os.walk(top):
+        for name in names:
+            sync(Path(folder, name))
+        sync(Path(folder))
 
 
 def sync(path: Path) -> None:

@@ -29,7 +29,7 @@ def check_times(times: Times, interval: np.timedelta64) -> None:
         raise DataError(f"times occur twice: {_show(times[1:][steps == np.timedelta64(0)])}; remove the copies")
     if np.any(steps < np.timedelta64(0)):
         raise DataError(f"times do not ascend after {_show(times[:-1][steps < np.timedelta64(0)])}; sort them")
-    expected = np.arange(times[0], times[-1] + interval, interval)
+    expected = np.arange(times[0], times[-1] + np.timedelta64(1, "ns"), interval)
     missing = np.setdiff1d(expected, times)
     if missing.size:
         raise DataError(
@@ -38,7 +38,8 @@ def check_times(times: Times, interval: np.timedelta64) -> None:
         )
     extra = np.setdiff1d(times, expected)
     if extra.size:
-        raise DataError(f"times off the interval of {_hours(interval)} h: {_show(extra)}; select a regular axis")
+        hours = _hours(interval)
+        raise DataError(f"times off the interval of {hours} h: {_show(extra)}; select every {hours} h, or change it")
 
 
 def check_values(fields: xr.DataArray, channels: Channels) -> None:
@@ -74,7 +75,7 @@ def _first(field: xr.DataArray, bad: NDArray[np.bool_]) -> str:
 
 
 def _show(times: Times) -> str:
-    shown = ", ".join(np.datetime_as_string(time, unit="h") for time in times[:_SHOWN])
+    shown = ", ".join(np.datetime_as_string(time, unit="m").removesuffix(":00") for time in times[:_SHOWN])
     return shown + (f" and {times.size - _SHOWN} more" if times.size > _SHOWN else "")
 
 

@@ -10,6 +10,7 @@ from data_pipeline.canonical import canonicalise
 from data_pipeline.climatology import Climatology
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
+from data_pipeline.sampling import CLIMATOLOGY, STATES
 from data_pipeline.sources.files import open_raw
 from data_pipeline.store import is_store, open_store, partial_path
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 SAMPLE = "sample"
 """The name that stands for the shipped held-out weeks wherever a path to data is asked for."""
-
-_SAMPLE_STATES = "states.nc"
-_SAMPLE_CLIMATOLOGY = "climatology.nc"
 
 
 def open_states(path: str | Path) -> xr.Dataset:
@@ -31,8 +29,14 @@ def open_states(path: str | Path) -> xr.Dataset:
     DataError
         If nothing readable is there, or it holds no known variable.
     """
+    states = _open(path)
+    states.encoding["source"] = str(path)
+    return states
+
+
+def _open(path: str | Path) -> xr.Dataset:
     if str(path) == SAMPLE:
-        return canonicalise(open_raw(_sample(_SAMPLE_STATES)))
+        return canonicalise(open_raw(_sample(STATES)))
     path = Path(path)
     if is_store(path):
         return open_store(path).dataset()
@@ -44,7 +48,7 @@ def open_states(path: str | Path) -> xr.Dataset:
 def find_climatology(path: str | Path) -> Climatology | None:
     """The climatology that belongs to the data at ``path``: a training store's, the sample's, or none."""
     if str(path) == SAMPLE:
-        return Climatology.open(_sample(_SAMPLE_CLIMATOLOGY))
+        return Climatology.open(_sample(CLIMATOLOGY))
     return open_store(Path(path)).climatology if is_store(Path(path)) else None
 
 

@@ -11,13 +11,15 @@ import xarray as xr
 from scipy import sparse
 
 from data_pipeline.errors import DataError
+from data_pipeline.grid import CIRCLE, Grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from data_pipeline.grid import Grid
-
     Floats = NDArray[np.float64]
+
+_ROUNDING = 1e-9
+"""Of fractions of area: a cell that is covered wholly must count as whole."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Regridder:
     The value of a target cell is the mean over the source cells that it covers, weighted by the area of
     overlap. On latitude-longitude grids the overlap is a product of a latitude and a longitude factor.
     Missing values are left out of the mean, as long as at least ``min_valid_fraction`` of the target cell's
-    area is valid; below that the target is NaN.
+    area is valid; below that the target is NaN. Infinite values count as missing.
     """
 
     source: Grid
@@ -49,15 +51,26 @@ class Regridder:
     def longitude_weights(self) -> sparse.csr_array:
         """Shape (target longitudes, source longitudes), rows sum to 1; overlaps on the circle."""
         source, target = self.source.longitude_bounds(), self.target.longitude_bounds()
-        turns = [_overlap(source + turn, target, normalise=False) for turn in (-360.0, 0.0, 360.0)]
+        turns = [_overlap(source + turn, target, normalise=False) for turn in (-CIRCLE, 0.0, CIRCLE)]
         return _normalise(turns[0] + turns[1] + turns[2])
 
     def __call__(self, dataset: xr.Dataset) -> xr.Dataset:
-        """The dataset on the target grid; lazy where the input is lazy. The source grid must match."""
-        if self.source.matches(self.target) or not dataset.data_vars:
+        """The dataset on the target grid; lazy where the input is lazy.
+
+        Raises
+        ------
+        DataError
+            If the dataset is on another grid than ``source``.
+        """
+        if not dataset.data_vars:
             return dataset
+        coordinates = {"latitude": list(self.target.latitude), "longitude": list(self.target.longitude)}
+        if not Grid.of(dataset).matches(self.source):
+            raise DataError(f"got data on the {Grid.of(dataset)}, expected the {self.source}; make a Regridder for it")
+        if self.source.matches(self.target):
+            return dataset.assign_coords(coordinates)
         sizes = dict(zip(("latitude", "longitude"), self.target.shape, strict=True))
-        regridded = xr.apply_ufunc(
+        regridded: xr.Dataset = xr.apply_ufunc(
             self.regrid_array,
             dataset,
             input_core_dims=[["latitude", "longitude"]],
@@ -68,7 +81,6 @@ class Regridder:
             output_dtypes=[np.float32],
             keep_attrs=True,
         )
-        coordinates = {"latitude": list(self.target.latitude), "longitude": list(self.target.longitude)}
         return regridded.assign_coords(coordinates)
 
     def regrid_array(self, values: NDArray[Any]) -> NDArray[np.float32]:
@@ -80,7 +92,7 @@ class Regridder:
             return self._apply(values).astype(np.float32)
         fraction = self._apply(valid.astype(np.float64))
         total = self._apply(np.where(valid, values, 0.0))
-        enough = fraction >= max(self.min_valid_fraction, 1e-9)
+        enough = fraction > max(self.min_valid_fraction - _ROUNDING, _ROUNDING)
         mean = np.divide(total, fraction, out=np.full_like(total, np.nan), where=enough)
         return mean.astype(np.float32)
 
@@ -89,7 +101,7 @@ class Regridder:
         stacked = np.asarray(values, dtype=np.float64).reshape(-1, n_latitude, n_longitude)
         rows = self.latitude_weights @ np.moveaxis(stacked, 1, 0).reshape(n_latitude, -1)
         rows = rows.reshape(-1, n_longitude)
-        columns = (self.longitude_weights @ rows.T).T
+        columns = np.asarray(self.longitude_weights @ rows.T, dtype=np.float64).T
         target = columns.reshape(self.target.shape[0], stacked.shape[0], self.target.shape[1])
         return np.moveaxis(target, 0, 1).reshape(*lead, *self.target.shape)
 

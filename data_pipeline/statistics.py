@@ -63,9 +63,7 @@ class Statistics:
     tendency_std: dict[int, Floats]
 
 
-def compute_statistics(
-    slabs: Iterable[NDArray[np.floating]], area_weights: Floats, interval_hours: int
-) -> Statistics:
+def compute_statistics(slabs: Iterable[NDArray[np.floating]], area_weights: Floats, interval_hours: int) -> Statistics:
     """Statistics of consecutive slabs ``(time, channel, latitude, longitude)``, each held once.
 
     The last states of a slab are kept so that tendencies across its end count too.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,19 +16,25 @@ from data_pipeline.channels import Channels
 from data_pipeline.climatology import Climatology
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
+from data_pipeline.publish import sync_tree
 from data_pipeline.statistics import Statistics
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 TIMES_PER_SHARD = 64
-_EPOCH = "hours since 1970-01-01"
+_EPOCH = np.datetime64("1970-01-01", "ns")
+_HOUR = np.timedelta64(1, "h")
+_HOURS = "hours since 1970-01-01"
+_TENDENCY = "tendency_std_"
 FORMAT = "sphercast training store 1"
 
 
 @dataclass(frozen=True)
 class TrainingStore:
-    """A finished store: labels in memory, fields on disk. Shapes are (time, channel, latitude, longitude)."""
+    """A store: labels in memory, fields on disk. Shapes are (time, channel, latitude, longitude)."""
 
     path: Path
     channels: Channels
@@ -35,44 +42,51 @@ class TrainingStore:
     times: NDArray[np.datetime64]
     group: zarr.Group
 
-    @property
+    @cached_property
     def fields(self) -> zarr.Array[Any]:
         """The fields on disk, float32, in physical units."""
         return _array(self.group, "fields")
 
     @property
     def interval(self) -> np.timedelta64:
-        """Time between two states."""
+        """Time between two states; a DataError if there is only one."""
+        if len(self.times) < 2:
+            raise DataError(f"{self.path} holds one time, expected two or more to have an interval; build a longer one")
         return np.timedelta64(self.times[1] - self.times[0])
 
     @property
     def static(self) -> tuple[list[str], NDArray[np.float32]]:
         """Names and values (static, latitude, longitude) of the fields that never change."""
-        names = list(self.group.attrs["static"])  # type: ignore[call-overload]
-        return names, np.asarray(_array(self.group, "static")[:], dtype=np.float32)
+        return _names(self.group, "static"), np.asarray(_array(self.group, "static")[:], dtype=np.float32)
 
     @property
     def statistics(self) -> Statistics:
         """Mean, standard deviation and tendency standard deviations of the training period."""
-        group = self.group["statistics"]
-        tendencies = {int(name.rpartition("_")[2]): values[:] for name, values in group.arrays() if "tendency" in name}
-        return Statistics(np.asarray(group["mean"][:]), np.asarray(group["std"][:]), tendencies)
+        group = _group(self.group, "statistics")
+        names = sorted(name for name in group.array_keys() if name.startswith(_TENDENCY))
+        tendencies = {int(name.removeprefix(_TENDENCY)): _values(group, name) for name in names}
+        return Statistics(_values(group, "mean"), _values(group, "std"), tendencies)
 
     @property
     def climatology(self) -> Climatology:
         """Seasonal mean and variance of the training period."""
-        group = self.group["climatology"]
-        return Climatology(self.channels, self.grid, np.asarray(group["mean"][:]), np.asarray(group["variance"][:]))
+        group = _group(self.group, "climatology")
+        return Climatology(self.channels, self.grid, _values(group, "mean"), _values(group, "variance"))
 
     def dataset(self) -> xr.Dataset:
         """The fields as a canonical dataset, lazy."""
-        with xr.open_zarr(self.path, consolidated=False, decode_timedelta=False) as raw:
-            return self.channels.unstack_array(raw["fields"])
+        raw = xr.open_zarr(self.path, consolidated=False, decode_timedelta=False)
+        return self.channels.unstack_array(raw["fields"])
 
 
 def is_store(path: Path) -> bool:
-    """Whether ``path`` is a finished training store."""
-    return (path / "zarr.json").is_file() and zarr.open_group(path, mode="r").attrs.get("format") == FORMAT
+    """Whether ``path`` is a training store. One that is being built stands under ``partial_path`` instead."""
+    label = path / "zarr.json"
+    try:
+        attributes = json.loads(label.read_text(encoding="utf-8")).get("attributes", {}) if label.is_file() else {}
+    except ValueError as error:
+        raise DataError(f"{label} is not readable ({error}), expected a zarr group; build or copy it again") from error
+    return bool(attributes.get("format") == FORMAT)
 
 
 def open_store(path: Path) -> TrainingStore:
@@ -90,26 +104,36 @@ def open_store(path: Path) -> TrainingStore:
     if not is_store(path):
         raise DataError(f"{path} is not a training store; expected one made by 'sphercast data build CONFIG'")
     group = zarr.open_group(path, mode="r")
-    hours = np.asarray(_array(group, "time")[:])
-    times = np.datetime64("1970-01-01", "ns") + hours.astype("timedelta64[h]")
-    coordinates = (tuple(_array(group, name)[:].tolist()) for name in ("latitude", "longitude"))  # type: ignore[union-attr]
-    channels = Channels.from_names(group.attrs["channels"])  # type: ignore[arg-type]
-    return TrainingStore(path, channels, Grid(*coordinates), times, group)
+    return store_of(path, group)
+
+
+def store_of(path: Path, group: zarr.Group) -> TrainingStore:
+    """The store that an open zarr group at ``path`` holds."""
+    times = _EPOCH + _values(group, "time").astype("timedelta64[h]")
+    latitude, longitude = (tuple(map(float, _values(group, name))) for name in ("latitude", "longitude"))
+    return TrainingStore(path, Channels.from_names(_names(group, "channels")), Grid(latitude, longitude), times, group)
 
 
 def partial_path(path: Path) -> Path:
-    """Where a store stands while it is being built."""
+    """The folder that a store is built in."""
     return path.with_name(path.name + ".partial")
 
 
 def create(
-    path: Path, channels: Channels, grid: Grid, times: NDArray[np.datetime64], static: xr.Dataset, attributes: dict[str, Any]
-) -> zarr.Group:
-    """An empty store with its labels; fields are NaN until they are written."""
+    path: Path, channels: Channels, grid: Grid, times: NDArray[np.datetime64], *, static: xr.Dataset,
+    attributes: dict[str, Any],
+) -> zarr.Group:  # fmt: skip
+    """An empty store with its labels; fields are NaN until they are written.
+
+    Raises
+    ------
+    DataError
+        If a time is not a whole hour: times are stored as hours.
+    """
+    hours = _whole_hours(times)
     names = [str(name) for name in static.data_vars]
     group = zarr.open_group(path, mode="w", zarr_format=3)
-    hours = (times - np.datetime64("1970-01-01", "ns")) // np.timedelta64(1, "h")
-    _label(group, "time", hours.astype(np.int64), units=_EPOCH, calendar="proleptic_gregorian", standard_name="time")
+    _label(group, "time", hours, units=_HOURS, calendar="proleptic_gregorian", standard_name="time")
     _label(group, "latitude", np.asarray(grid.latitude), units="degrees_north", standard_name="latitude")
     _label(group, "longitude", np.asarray(grid.longitude), units="degrees_east", standard_name="longitude")
     fields = (len(channels), *grid.shape)
@@ -129,16 +153,38 @@ def create(
     return group
 
 
+def write_shard(path: Path, start: int, values: NDArray[np.float32]) -> None:
+    """Put ``values`` (time, channel, latitude, longitude) at times from ``start``, a multiple of TIMES_PER_SHARD."""
+    fields = _array(zarr.open_group(path, mode="r+"), "fields")
+    fields[start : start + len(values)] = values
+    sync_tree(path / "fields" / "c" / str(start // TIMES_PER_SHARD))
+
+
+def remove_torn_writes(path: Path) -> None:
+    """Remove what zarr leaves where it was killed while writing a file."""
+    for torn in path.rglob("*.partial"):
+        torn.unlink()
+
+
 def write_summaries(group: zarr.Group, statistics: Statistics, climatology: Climatology) -> None:
     """Add statistics and climatology; what was there of an interrupted attempt is replaced."""
-    summary = group.require_group("statistics")
+    summary = group.create_group("statistics", overwrite=True)
     _put(summary, "mean", statistics.mean, ("channel",))
     _put(summary, "std", statistics.std, ("channel",))
     for hours, values in statistics.tendency_std.items():
-        _put(summary, f"tendency_std_{hours}", values, ("channel",))
-    seasons = group.require_group("climatology")
+        _put(summary, f"{_TENDENCY}{hours}", values, ("channel",))
+    seasons = group.create_group("climatology", overwrite=True)
     for name, values in (("mean", climatology.mean), ("variance", climatology.variance)):
         _put(seasons, name, values, ("harmonic", "channel", "latitude", "longitude"))
+
+
+def _whole_hours(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    hours: NDArray[np.int64] = ((times - _EPOCH) // _HOUR).astype(np.int64)
+    broken = times[_EPOCH + hours.astype("timedelta64[h]") != times]
+    if broken.size:
+        shown = np.datetime_as_string(broken[0], unit="s")
+        raise DataError(f"{broken.size} times are not whole hours, the first {shown}; select whole hours")
+    return hours
 
 
 def _label(group: zarr.Group, name: str, values: NDArray[Any], **attributes: str) -> None:
@@ -158,3 +204,19 @@ def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
     array = group[name]
     assert isinstance(array, zarr.Array)
     return array
+
+
+def _group(group: zarr.Group, name: str) -> zarr.Group:
+    inner = group[name]
+    assert isinstance(inner, zarr.Group)
+    return inner
+
+
+def _values(group: zarr.Group, name: str) -> NDArray[Any]:
+    return np.asarray(_array(group, name)[:])
+
+
+def _names(group: zarr.Group, attribute: str) -> list[str]:
+    names = group.attrs[attribute]
+    assert isinstance(names, list)
+    return [str(name) for name in names]

@@ -30,6 +30,7 @@ class Variable:
     on_levels: bool = True
     role: Role = "prognostic"
     crosses_pole_with_sign: int = 1
+    mirrors_with_sign: int = 1
     minimum: float | None = None
 
     @property
@@ -42,9 +43,11 @@ _TABLE = (
     Variable("geopotential", "m2 s-2", "geopotential", ("z", "gh"), (-1e4, 5.5e5)),
     Variable("temperature", "K", "air_temperature", ("t",), (130.0, 360.0)),
     Variable("u_component_of_wind", "m s-1", "eastward_wind", ("u",), (-200.0, 200.0), crosses_pole_with_sign=-1),
-    Variable("v_component_of_wind", "m s-1", "northward_wind", ("v",), (-200.0, 200.0), crosses_pole_with_sign=-1),
+    Variable("v_component_of_wind", "m s-1", "northward_wind", ("v",), (-200.0, 200.0), crosses_pole_with_sign=-1,
+             mirrors_with_sign=-1),
     Variable("specific_humidity", "kg kg-1", "specific_humidity", ("q",), (-1e-3, 0.05), minimum=0.0),
-    Variable("vorticity", "s-1", "atmosphere_upward_relative_vorticity", ("vo",), (-5e-3, 5e-3)),
+    Variable("vorticity", "s-1", "atmosphere_upward_relative_vorticity", ("vo",), (-5e-3, 5e-3),
+             mirrors_with_sign=-1),
     Variable("2m_temperature", "K", "air_temperature", ("2t", "t2m"), (150.0, 350.0), on_levels=False),
     Variable("mean_sea_level_pressure", "Pa", "air_pressure_at_mean_sea_level", ("msl", "prmsl"), (8.5e4, 1.12e5),
              on_levels=False),
@@ -52,7 +55,7 @@ _TABLE = (
     Variable("10m_u_component_of_wind", "m s-1", "eastward_wind", ("10u", "u10"), (-120.0, 120.0), on_levels=False,
              crosses_pole_with_sign=-1),
     Variable("10m_v_component_of_wind", "m s-1", "northward_wind", ("10v", "v10"), (-120.0, 120.0), on_levels=False,
-             crosses_pole_with_sign=-1),
+             crosses_pole_with_sign=-1, mirrors_with_sign=-1),
     Variable("sea_surface_temperature", "K", "sea_surface_temperature", ("sst",), (250.0, 320.0), on_levels=False),
     Variable("total_precipitation", "m", "lwe_thickness_of_precipitation_amount", ("tp",), (-1e-4, 2.0),
              on_levels=False, minimum=0.0),

@@ -154,7 +154,7 @@ def _orient(dataset: xr.Dataset) -> xr.Dataset:
 
 def _no_forecast(path: Path, dataset: xr.Dataset) -> DataError:
     return DataError(
-        f"{path} is no forecast: it has dims {dict(dataset.sizes)}, variables {', '.join(map(str, dataset.variables))}; "
+        f"{path} is no forecast: it has dims {dict(dataset.sizes)} and holds {', '.join(map(str, dataset.variables))}; "
         "expected fields over time, latitude and longitude with forecast_reference_time (sphercast's NetCDF), or over "
         "time and prediction_timedelta (WeatherBench2)"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+from data_pipeline.progress import track
 
 from data_pipeline.errors import ScoreError
 from data_pipeline.grid import Grid
@@ -77,7 +77,7 @@ def score(
     if climatology is not None:
         baselines.append(GaussianClimatology(climatology, Grid.of(truth)))
     _check_complete(matches, lacking, baselines, allow_missing)
-    states = tally(tqdm(matches, disable=not progress, unit="field"), truth, baselines, statistics)
+    states = tally(track(matches, "scoring", "field", enabled=progress), truth, baselines, statistics)
     units = {str(name): str(field.attrs.get("units", "")) for name, field in truth.data_vars.items()}
     scores = to_dataset(states, metrics, units)
     counts = Counter((pair.channel, pair.lead_hours) for pair in matches)

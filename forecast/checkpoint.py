@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from data_pipeline.channels import Channels
-from data_pipeline.errors import CheckpointError
+from data_pipeline.errors import CheckpointError, SphercastError
 from data_pipeline.grid import Grid
 from data_pipeline.publish import publishing
 from forecast.config import ModelConfig, SamplerConfig
@@ -43,7 +42,7 @@ def save_checkpoint(forecaster: Forecaster, path: Path, provenance: dict[str, st
         "provenance": json.dumps(provenance),
     }
     with publishing(path) as aside:
-        save_file({**tensors, **weights}, aside, metadata=metadata)
+        write_tensors({**tensors, **weights}, metadata, aside)
 
 
 def load_checkpoint(path: Path) -> Forecaster:
@@ -56,22 +55,35 @@ def load_checkpoint(path: Path) -> Forecaster:
     """
     metadata, tensors = read_tensors(path)
     if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path} has format {metadata.get('format')!r}, expected {FORMAT!r}; train or copy it anew")
+        found = repr(metadata.get("format"))
+        raise CheckpointError(f"{path} has format {found}, expected {FORMAT!r}; train or copy it anew")
     try:
         return _assemble(metadata, tensors)
-    except (KeyError, RuntimeError, ValidationError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"the contents of {path} do not fit together ({error}); copy or train it anew") from error
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, SphercastError) as error:
+        found = f"{type(error).__name__}: {one_line(error)}"
+        raise CheckpointError(f"the contents of {path} do not fit together ({found}); copy or train it anew") from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Metadata and tensors of a safetensors file, or a CheckpointError."""
     if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}; give a .safetensors file, or one of: {', '.join(shipped())}")
+        known = ", ".join(shipped()) or "none is shipped"
+        raise CheckpointError(f"no checkpoint at {path}; give a .safetensors file, or a shipped one by name: {known}")
     try:
         with safe_open(path, framework="pt") as opened:
             return opened.metadata() or {}, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is truncated or no safetensors file ({error}); copy or train it anew") from error
+
+
+def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
+    """A safetensors file; equal contents give equal bytes, so that its sha256 names them."""
+    data = save(tensors, metadata)
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(metadata.items()))  # the library's order changes from run to run
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    path.write_bytes(data[:8] + text.ljust(size) + data[8 + size :])
 
 
 def shipped() -> dict[str, Path]:
@@ -92,10 +104,21 @@ def provenance(path: Path) -> dict[str, str]:
     return {**said, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
+def one_line(error: Exception, longest: int = 200) -> str:
+    """The error's message without line breaks; a KeyError says only the key."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= longest else text[:longest] + "..."
+
+
 def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Forecaster:
+    channels = Channels.from_names(json.loads(metadata["channels"]))
+    grid = Grid(tuple(json.loads(metadata["latitude"])), tuple(json.loads(metadata["longitude"])))
+    for name in ("mean", "std", "tendency_std"):
+        _require_shape(name, tensors[name], (len(channels), 1, 1))
+    _require_shape("static", tensors["static"], (len(tensors["static"]), *grid.shape))
     forecaster = Forecaster.create(
-        channels=Channels.from_names(json.loads(metadata["channels"])),
-        grid=Grid(tuple(json.loads(metadata["latitude"])), tuple(json.loads(metadata["longitude"]))),
+        channels,
+        grid,
         normalizer=Normalizer(tensors["mean"], tensors["std"], tensors["tendency_std"]),
         static=tensors["static"],
         model=ModelConfig.model_validate_json(metadata["model"]),
@@ -105,3 +128,8 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Forecaste
     forecaster.denoiser.load_state_dict({name: value.to(torch.float32) for name, value in weights.items()})
     forecaster.denoiser.eval()
     return forecaster
+
+
+def _require_shape(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    if tensor.shape != shape:
+        raise CheckpointError(f"{name} has shape {tuple(tensor.shape)}, expected {shape}")

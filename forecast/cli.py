@@ -31,9 +31,20 @@ class Kind(str, Enum):
 
     mean = "mean"
     spread = "spread"
+    mean_spread = "mean_spread"
     stamps = "stamps"
     probability = "probability"
 
+
+DEMO_MAPS: dict[str, dict[str, str | int]] = {
+    "z500-mean-spread-day5.png": {"variable": "geopotential", "level": 500, "lead": 120, "kind": "mean_spread"},
+    "t850-mean-day5.png": {"variable": "temperature", "level": 850, "lead": 120, "kind": "mean"},
+    "msl-stamps-day7.png": {"variable": "mean_sea_level_pressure", "lead": 168, "kind": "stamps"},
+    "wind850-probability-day5.png": {
+        "variable": "wind_speed", "level": 850, "lead": 120, "kind": "probability", "threshold": 15,
+    },
+}  # fmt: skip
+"""Leads are in hours, the threshold in m/s; the maps that ``sphercast demo`` draws."""
 
 Config = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped experiment.", metavar="CONFIG")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
@@ -75,6 +86,21 @@ def data_simulate(
 
     simulate(out, years=years, start=start, seed=seed)
     print(f"store: {out}")
+
+
+@data_app.command("sample")
+def data_sample(
+    store: Annotated[Path, typer.Argument(help="A training store.")],
+    periods: Annotated[list[str], typer.Option("--period", help="START..STOP, both included; may be repeated.")],
+    out: Annotated[Path, typer.Option(help="Folder for states.nc and climatology.nc.")],
+    title: Annotated[str, typer.Option(help="What the sample is, for its global attributes.")] = "sample of a training store",
+) -> None:
+    """Cut weeks out of a store, packed small, with its climatology."""
+    from data_pipeline.config import period_of
+    from data_pipeline.sampling import write_sample
+
+    write_sample(store, [period_of(text) for text in periods], out, title)
+    print(f"sample: {out}")
 
 
 @app.command()
@@ -155,16 +181,37 @@ def plot(
     lead: Annotated[Optional[float], typer.Option(help="Lead time in hours; default: the last.")] = None,
     threshold: Annotated[Optional[float], typer.Option(help="For probabilities, in the units of the map.")] = None,
     below: Annotated[bool, typer.Option("--below", help="Probability of falling below the threshold.")] = False,
-    projection: Annotated[str, typer.Option(help="Map projection.")] = "robinson",
+    projection: Annotated[str, typer.Option(help="robinson, plate_carree, north_pole, south_pole, europe.")] = "robinson",
 ) -> None:
     """Draw a map of a forecast."""
-    from evaluation.plots import draw, open_for_plots
+    from data_pipeline.sources.files import open_raw
+    from evaluation.plots import draw
 
     draw(
-        open_for_plots(path), variable=variable, kind=kind.value, level=level, lead=lead, threshold=threshold,
+        open_raw(path), variable=variable, kind=kind.value, level=level, lead=lead, threshold=threshold,
         above=not below, projection=projection, out=out,
     )  # fmt: skip
     print(f"map: {out}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("demo"),
+    init: Annotated[Optional[str], typer.Option(help="Initial time; default: the sample's first.")] = None,
+    members: Annotated[int, typer.Option(min=2, help="Ensemble size.")] = 10,
+    days: Annotated[float, typer.Option(min=1, help="Length of the forecast.")] = 10,
+) -> None:
+    """Forecast, map and score the shipped held-out weeks with the shipped checkpoint."""
+    file = out / "forecast.nc"
+    print(f"$ sphercast forecast planet --members {members} --days {days:g} --out {file}")
+    forecast("planet", file, init=init, members=members, days=days)
+    for name, options in DEMO_MAPS.items():
+        words = " ".join(f"--{key} {value}" for key, value in options.items())
+        print(f"$ sphercast plot {file} {words} --out {out / name}")
+        kind = Kind(str(options["kind"]))
+        plot(file, out=out / name, **{**options, "kind": kind})  # type: ignore[arg-type]
+    print(f"$ sphercast score {file} sample --out {out / 'scores.nc'}")
+    score([str(file), "sample"], out / "scores.nc")
 
 
 @config_app.command("list")

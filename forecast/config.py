@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from data_pipeline.config import DataConfig, Period
-from data_pipeline.errors import ConfigError
+from data_pipeline.errors import ConfigError, DataError
+from data_pipeline.sources import SOURCES
+from forecast.forecaster import check_grid
+from forecast.networks.unet import HEADS
 from forecast.process import PROCESSES, Process, ProcessName
 from forecast.samplers import SamplerName
 
@@ -29,13 +32,24 @@ class ModelConfig(_Frozen):
     process: ProcessName = "flow_matching"
     step_hours: int = Field(ge=1)
 
+    @field_validator("widths")
+    @classmethod
+    def _heads_fit(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
+        if not widths or any(width < HEADS or width % HEADS for width in widths):
+            raise ValueError(f"got {list(widths)}, expected multiples of {HEADS}, one per level")
+        return widths
+
     def build_process(self) -> Process:
         """The process with its published constants."""
         return PROCESSES[self.process]()
 
 
 class TrainingConfig(_Frozen):
-    """How long and how fast to learn. One step is one batch."""
+    """How long and how fast to learn. One step is one batch.
+
+    ``mirror`` shows every second sample with north and south exchanged: physics is the same there, which doubles
+    a short record.
+    """
 
     folder: Path
     steps: int = Field(ge=1)
@@ -47,8 +61,9 @@ class TrainingConfig(_Frozen):
     ema_steps: int = Field(default=500, ge=1)
     save_every: int = Field(default=250, ge=1)
     validation_period: Period
+    mirror: bool = False
     bfloat16: bool = True
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
 
 class SamplerConfig(_Frozen):
@@ -67,10 +82,15 @@ class Experiment(_Frozen):
     sampler: SamplerConfig = SamplerConfig()
 
     @model_validator(mode="after")
-    def _steps_fit(self) -> Experiment:
+    def _parts_fit(self) -> Experiment:
         if self.model.step_hours % self.data.interval_hours:
             message = f"model.step_hours {self.model.step_hours} is not a multiple of data.interval_hours"
             raise ValueError(f"{message} {self.data.interval_hours}; change one of them")
+        try:
+            _ = self.data.channels
+            check_grid(self.data.grid.build(), len(self.model.widths))
+        except DataError as error:
+            raise ValueError(f"data: {error}") from error
         return self
 
 
@@ -98,7 +118,10 @@ def shipped_configs() -> dict[str, str]:
 
 def _read(path: str | Path) -> str:
     if Path(path).is_file():
-        return Path(path).read_text(encoding="utf-8")
+        try:
+            return Path(path).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path} is not text in UTF-8; give a YAML file") from error
     shipped = shipped_configs()
     if str(path) in shipped:
         return shipped[str(path)]
@@ -107,18 +130,34 @@ def _read(path: str | Path) -> str:
 
 def _parse(text: str, path: str | Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _UniqueKeys)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+        mark = getattr(error, "problem_mark", None)
+        place = f" at line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it holds a character that cannot be"
+        raise ConfigError(f"{path} is not valid YAML{place}: {problem}; mend it") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds {type(values).__name__}, expected keys and values; see 'sphercast config show'")
+        found = type(values).__name__ if values is not None else "nothing"
+        raise ConfigError(f"{path} holds {found}, expected keys and values; see 'sphercast config show'")
     return values
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML lets the last of two equal keys win in silence; here it is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for position, (key, _) in enumerate(node.value):
+            if key.value in keys[:position]:
+                raise yaml.constructor.ConstructorError(problem=f"key {key.value!r} twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def _describe(problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"] if part not in ("files", "speedy")) or "config"
+    place = ".".join(str(part) for part in problem["loc"] if part not in SOURCES) or "config"
     if problem["type"] == "extra_forbidden":
         return f"unknown key {place!r}; remove it or mend the spelling"
     if problem["type"] == "missing":
         return f"missing key {place!r}; add it"
-    return f"{place}: {problem['msg']}, got {problem['input']!r}" if place != "config" else str(problem["msg"])
+    message = problem["msg"].removeprefix("Value error, ")
+    return message if place == "config" else f"{place}: {message}, got {problem['input']!r}; mend it"

@@ -23,7 +23,8 @@ class Denoiser(nn.Module):
         """The expected clean field given ``noisy`` = clean + s noise; ``s`` has shape (batch,)."""
         c = self.process.coefficients(s)
         output = self.network(torch.cat([_column(c.c_in) * noisy, condition], dim=1), c.c_noise)
-        return _column(c.c_skip) * noisy + _column(c.c_out) * output.to(noisy.dtype)
+        estimate: Tensor = _column(c.c_skip) * noisy + _column(c.c_out) * output.to(noisy.dtype)
+        return estimate
 
     def loss(self, clean: Tensor, noise: Tensor, s: Tensor, condition: Tensor, weights: Tensor) -> Tensor:
         """Weighted mean of |D - clean|^2 / c_out^2, the network's own error (Karras et al. 2022, eq. 8).
@@ -34,7 +35,8 @@ class Denoiser(nn.Module):
         noisy = clean + _column(s) * noise
         output = self.network(torch.cat([_column(c.c_in) * noisy, condition], dim=1), c.c_noise)
         target = (clean - _column(c.c_skip) * noisy) / _column(c.c_out)
-        return (weights * (output.float() - target) ** 2).mean()
+        error: Tensor = output.float() - target
+        return (weights * error**2).mean()
 
 
 def _column(values: Tensor) -> Tensor:

@@ -9,18 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data_pipeline.channels import Channels
 from data_pipeline.errors import DataError
-from data_pipeline.forcings import FORCING_NAMES, forcings
-from data_pipeline.grid import Grid
+from data_pipeline.forcings import FORCING_MIRROR_SIGNS, FORCING_NAMES, forcings
+from data_pipeline.grid import COORDINATE_TOLERANCE
 from forecast.denoiser import Denoiser
 from forecast.networks import NETWORKS
 from forecast.noise import SphericalNoise
-from forecast.normalizer import Normalizer
 from forecast.samplers import SAMPLERS
 
 if TYPE_CHECKING:
+    from data_pipeline.channels import Channels
+    from data_pipeline.grid import Grid
     from forecast.config import ModelConfig, SamplerConfig
+    from forecast.normalizer import Normalizer
+
+LATITUDE_MIRROR_SIGNS = (-1, 1)
+"""Of the two features that ``static_features`` appends: sine and cosine of latitude stay where they are."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Forecaster:
 
     @classmethod
     def create(
-        cls, channels: Channels, grid: Grid, normalizer: Normalizer, static: Tensor, model: ModelConfig,
+        cls, channels: Channels, grid: Grid, *, normalizer: Normalizer, static: Tensor, model: ModelConfig,
         sampler: SamplerConfig,
     ) -> Forecaster:  # fmt: skip
         """An untrained forecaster; weights from torch's global generator."""
@@ -71,6 +75,13 @@ class Forecaster:
         increment = sample(lambda noisy, s: self.denoiser(noisy, s, condition), noise, levels)
         return self._within_bounds(self.normalizer.advance(current, increment))
 
+    def mirror_signs(self) -> tuple[Tensor, Tensor]:
+        """Signs of the states' and of the condition's channels when north and south are exchanged, (channel, 1, 1)."""
+        states = [channel.variable.mirrors_with_sign for channel in self.channels]
+        static = [1] * (len(self.static) - len(LATITUDE_MIRROR_SIGNS)) + list(LATITUDE_MIRROR_SIGNS)
+        condition = [*states, *states, *FORCING_MIRROR_SIGNS, *static]
+        return torch.tensor(states)[:, None, None], torch.tensor(condition)[:, None, None]
+
     def _within_bounds(self, states: Tensor) -> Tensor:
         """Clip the channels that cannot be negative (humidity, precipitation) at their minimum."""
         low = [-torch.inf if c.variable.minimum is None else c.variable.minimum for c in self.channels]
@@ -82,15 +93,19 @@ def static_features(values: np.ndarray, grid: Grid) -> Tensor:
     latitude = np.deg2rad(np.asarray(grid.latitude))[:, None] * np.ones(grid.shape[1])
     weights = grid.area_weights()[:, None] * np.ones(grid.shape[1])
     means = [np.average(field, weights=weights) for field in values]
-    stds = [np.sqrt(np.average((field - mean) ** 2, weights=weights)) for field, mean in zip(values, means, strict=True)]
-    scaled = [(field - mean) / max(std, 1e-9) for field, mean, std in zip(values, means, stds, strict=True)]
+    centred = [field - mean for field, mean in zip(values, means, strict=True)]
+    stds = [np.sqrt(np.average(field**2, weights=weights)) for field in centred]
+    scaled = [field / max(std, 1e-9) for field, std in zip(centred, stds, strict=True)]
     return torch.as_tensor(np.stack([*scaled, np.sin(latitude), np.cos(latitude)]), dtype=torch.float32)
 
 
 def check_grid(grid: Grid, levels: int) -> None:
     """Raise a DataError unless the network can halve the grid ``levels - 1`` times and pad it across the poles."""
+    if not grid.is_global:
+        raise DataError(f"the U-Net needs a global grid, got the {grid}; train on the whole sphere")
     factor = 2 ** (levels - 1)
-    if grid.shape[0] % factor or grid.shape[1] % (2 * factor) or abs(grid.latitude[0]) > 90 - 1e-3:
+    on_pole = max(grid.latitude[0], -grid.latitude[-1]) > 90 - COORDINATE_TOLERANCE
+    if grid.shape[0] % factor or grid.shape[1] % (2 * factor) or on_pole:
         raise DataError(
             f"the U-Net with {levels} levels needs latitudes divisible by {factor}, longitudes by {2 * factor}, "
             f"and no row on a pole; got the {grid}; regrid to gaussian or equiangular, or use fewer levels"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from forecast.rollout import InitialState
 
 if TYPE_CHECKING:
     import xarray as xr
+    from numpy.typing import NDArray
 
     from forecast.forecaster import Forecaster
 
@@ -26,11 +28,11 @@ def initial_state(forecaster: Forecaster, data: xr.Dataset, time: np.datetime64)
     DataError
         If a time, variable or level is absent, the grid is another, or values are missing or impossible.
     """
-    times = np.array([time - forecaster.step_length, time])
-    _require_times(times, data["time"].values)
     grid = Grid.of(data)
     if not grid.matches(forecaster.grid):
         raise DataError(f"the checkpoint is for the {forecaster.grid}, the data are on the {grid}; regrid them first")
+    times = np.array([time - forecaster.step_length, time])
+    _require_times(times, times_of(data))
     fields = forecaster.channels.stack(forecaster.channels.select(data).sel(time=times)).load()
     check_values(fields, forecaster.channels)
     previous, current = torch.from_numpy(np.ascontiguousarray(fields.values, dtype=np.float32))
@@ -39,14 +41,23 @@ def initial_state(forecaster: Forecaster, data: xr.Dataset, time: np.datetime64)
 
 def first_time(forecaster: Forecaster, data: xr.Dataset) -> np.datetime64:
     """The first time of the data from which a forecast can start (it has the state one step before)."""
-    times = data["time"].values
+    times = times_of(data)
     possible = times[np.isin(times - forecaster.step_length, times)]
     if possible.size == 0:
         raise DataError(f"no two states {forecaster.model.step_hours} h apart in the data; give a longer period")
     return np.datetime64(possible[0], "ns")
 
 
-def _require_times(wanted: np.ndarray, held: np.ndarray) -> None:
+def times_of(data: xr.Dataset) -> NDArray[np.datetime64]:
+    """The times of the states, each once, or a DataError."""
+    times: NDArray[np.datetime64] = np.atleast_1d(data["time"].values) if "time" in data.coords else np.array([])
+    if times.size == 0 or np.unique(times).size < times.size:
+        found = "no times" if times.size == 0 else "some times twice"
+        raise DataError(f"the data hold {found}, expected states each at its own time; give other data")
+    return times
+
+
+def _require_times(wanted: NDArray[np.datetime64], held: NDArray[np.datetime64]) -> None:
     missing = [str(np.datetime_as_string(time, unit="h")) for time in wanted if time not in held]
     if missing:
         span = f"{np.datetime_as_string(held[0], unit='h')}..{np.datetime_as_string(held[-1], unit='h')}"
@@ -59,6 +70,8 @@ def _require_times(wanted: np.ndarray, held: np.ndarray) -> None:
 def parse_time(text: str) -> np.datetime64:
     """An ISO date or time in UTC, e.g. ``2001-01-05T00`` or ``2001-01-05``."""
     try:
-        return np.datetime64(text.removesuffix("Z"), "ns")
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise DataError(f"cannot read the time {text!r}; expected UTC as in 2001-01-05T00") from None
+    utc = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    return np.datetime64(utc, "ns")

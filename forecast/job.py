@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ def _forecasts(job: Job, forecaster: Forecaster) -> Iterator[tuple[range, Foreca
 def steps_for(forecaster: Forecaster, days: float) -> int:
     """How many steps make ``days``; a ConfigError if they are no whole number of steps."""
     steps = days * 24 / forecaster.model.step_hours
-    if steps < 1 or abs(steps - round(steps)) > 1e-6:
-        raise ConfigError(f"got {days:g} days, expected a multiple of the model's step of {forecaster.model.step_hours} h")
+    if steps < 1 or not math.isclose(steps, round(steps), rel_tol=0, abs_tol=1e-6):
+        hours = forecaster.model.step_hours
+        raise ConfigError(f"got {days:g} days, expected a multiple of the model's step of {hours} h; change --days")
     return round(steps)

@@ -41,20 +41,25 @@ class SphericalNoise:
     def synthesise(self, normal: Tensor) -> Tensor:
         """Fields ``(..., latitude, longitude)`` from standard normal numbers ``(..., numbers_per_field())``."""
         size = self.degree + 1
-        real, imaginary, floor = normal.split([size**2, size**2, self.shape[0] * self.shape[1]], dim=-1)
-        coefficients = torch.complex(real, imaginary).unflatten(-1, (size, size))
+        leading = normal.shape[:-1]
+        real, imaginary, floor = normal.tensor_split((size**2, 2 * size**2), dim=-1)
+        coefficients = torch.complex(real, imaginary).reshape(*leading, size, size)
         legendre = self._legendre.to(normal.device)
         waves = torch.einsum("...lm,lmi->...im", coefficients, legendre.to(coefficients.dtype))
         waves = torch.cat([waves[..., :1].real.to(waves.dtype) * 2**0.5, waves[..., 1:]], dim=-1)
         smooth = torch.fft.irfft(waves, n=self.shape[1], dim=-1, norm="forward")
-        white = floor.unflatten(-1, self.shape)
-        return (1 - WHITE_FLOOR**2) ** 0.5 * smooth + WHITE_FLOOR * white
+        white = floor.reshape(*leading, *self.shape)
+        fields: Tensor = (1 - WHITE_FLOOR**2) ** 0.5 * smooth + WHITE_FLOOR * white
+        return fields
 
     def draw(self, generators: Sequence[np.random.Generator], channels: int) -> Tensor:
-        """Noise of shape (member, channel, latitude, longitude); each member uses its own generator only."""
+        """Noise of shape (member, channel, latitude, longitude); each member uses its own generator only.
+
+        Member by member: a matrix product of all at once would round differently with their number.
+        """
         shape = (channels, self.numbers_per_field())
-        normal = np.stack([generator.standard_normal(shape, dtype=np.float32) for generator in generators])
-        return self.synthesise(torch.from_numpy(normal))
+        normal = (torch.from_numpy(generator.standard_normal(shape, dtype=np.float32)) for generator in generators)
+        return torch.stack([self.synthesise(numbers) for numbers in normal])
 
 
 def member_generator(seed: int, initial_time: np.datetime64, member: int, step: int) -> np.random.Generator:
@@ -71,7 +76,7 @@ def _scaled_legendre(latitude: tuple[float, ...], degree: int) -> Floats:
     A wave m > 0 appears with its conjugate, so its real and imaginary parts carry half the power each.
     """
     functions = legendre_functions(np.sin(np.deg2rad(np.asarray(latitude))), degree)
-    return functions / (np.sqrt(2.0) * (degree + 1))
+    return np.asarray(functions / (np.sqrt(2.0) * (degree + 1)))
 
 
 def legendre_functions(x: Floats, degree: int) -> Floats:

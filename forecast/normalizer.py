@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from data_pipeline.errors import DataError
@@ -25,11 +26,13 @@ class Normalizer:
 
     @classmethod
     def of(cls, statistics: Statistics, step_hours: int) -> Normalizer:
-        """Scales for steps of ``step_hours``; a DataError if their tendency statistics were not computed."""
+        """Scales for steps of ``step_hours``; a DataError if the store has no such statistics or zeros."""
         if step_hours not in statistics.tendency_std:
             have = ", ".join(str(hours) for hours in sorted(statistics.tendency_std))
             raise DataError(f"the store has no tendency statistics for {step_hours} h steps; choose one of: {have}")
         scales = (statistics.mean, statistics.std, statistics.tendency_std[step_hours])
+        if not all(bool((scale > 0).all() and np.isfinite(scale).all()) for scale in scales[1:]):
+            raise DataError("a channel of the store never changes, so it has no scale; leave that variable out")
         return cls(*(torch.as_tensor(scale, dtype=torch.float32)[:, None, None] for scale in scales))
 
     def state(self, fields: Tensor) -> Tensor:

@@ -85,4 +85,4 @@ class EDM:
 
 
 Process = FlowMatching | EDM
-PROCESSES: dict[ProcessName, type[FlowMatching] | type[EDM]] = {"flow_matching": FlowMatching, "edm": EDM}
+PROCESSES: dict[ProcessName, type[FlowMatching | EDM]] = {"flow_matching": FlowMatching, "edm": EDM}

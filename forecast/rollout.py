@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from data_pipeline.errors import DataError
 from forecast.noise import member_generator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
     from torch import Tensor
 
     from forecast.forecaster import Forecaster

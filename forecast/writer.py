@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import netCDF4
 import numpy as np
 
 from data_pipeline.channels import Channel, Channels
+from data_pipeline.errors import DataError
 from data_pipeline.publish import publishing
 
 if TYPE_CHECKING:
@@ -50,18 +52,19 @@ class EnsembleWriter:
         self.layout = layout
         self._row = {member: row for row, member in enumerate(layout.members)}
         self._column = {time: column for column, time in enumerate(layout.times)}
-        file.setncatts(_global_attributes(attributes))
+        file.setncatts(_global_attributes({"channels": " ".join(layout.channels.names), **attributes}))
         _define_axes(file, layout)
         for name, levels in layout.channels.variables.items():
             _define_field(file, name, layout, with_level=levels is not None)
 
     def write(self, members: Sequence[int], time: np.datetime64, states: NDArray[np.floating]) -> None:
-        """Write ``states`` (member, channel, latitude, longitude) of consecutive ``members`` at one valid time."""
-        rows = slice(self._row[members[0]], self._row[members[-1]] + 1)
+        """Write ``states`` (member, channel, latitude, longitude) of ``members`` at one valid time."""
+        rows = [self._row[member] for member in members]
         column = self._column[time]
-        for position, channel in enumerate(self.layout.channels):
-            place = (rows, column) if channel.level is None else (rows, column, self.layout.levels.index(channel.level))
-            self.file[channel.variable_name][place] = states[:, position]
+        with _naming(self.file.filepath()):
+            for position, channel in enumerate(self.layout.channels):
+                level = () if channel.level is None else (self.layout.levels.index(channel.level),)
+                self.file[channel.variable_name][(rows, column, *level)] = states[:, position]
 
 
 @contextmanager
@@ -69,9 +72,31 @@ def writing_ensemble(path: Path, layout: EnsembleLayout, attributes: Mapping[str
     """A writer on a temporary file that takes its final name only when the block succeeds.
 
     ``attributes`` are global attributes beside the conventions: source, seed, checkpoint and the like.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or fails.
     """
-    with publishing(path) as aside, netCDF4.Dataset(aside, "w", format="NETCDF4") as file:
-        yield EnsembleWriter(file, layout, attributes)
+    with publishing(path) as aside:
+        with _naming(str(path)):
+            file = netCDF4.Dataset(aside, "w", format="NETCDF4")
+        try:
+            with _naming(str(path)):
+                writer = EnsembleWriter(file, layout, attributes)
+            yield writer
+        finally:
+            with _naming(str(path)):
+                file.close()
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """The netCDF library says of a full disk only 'HDF error' in a RuntimeError: raise an OSError with the path."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(errno.EIO, f"cannot write ({error})", path) from error
 
 
 def _global_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
@@ -87,12 +112,11 @@ def _global_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
 
 
 def _define_axes(file: netCDF4.Dataset, layout: EnsembleLayout) -> None:
-    hours = (layout.times - _EPOCH) // np.timedelta64(1, "h")
-    reference = (layout.initial_time - _EPOCH) // np.timedelta64(1, "h")
+    hours, reference = _whole_hours(layout.times), _whole_hours(layout.initial_time)
     lead = (layout.times - layout.initial_time) / np.timedelta64(1, "h")
     _axis(file, "realization", np.asarray(layout.members, np.int32), standard_name="realization", units="1",
           long_name="ensemble member", axis="E")  # fmt: skip
-    _axis(file, "time", hours.astype(np.int32), standard_name="time", long_name="valid time", axis="T", **_TIME)
+    _axis(file, "time", hours, standard_name="time", long_name="valid time", axis="T", **_TIME)
     if layout.levels:
         _axis(file, "level", np.asarray(layout.levels, np.int32), standard_name="air_pressure", units="hPa",
               long_name="pressure level", positive="down", axis="Z")  # fmt: skip
@@ -103,8 +127,15 @@ def _define_axes(file: netCDF4.Dataset, layout: EnsembleLayout) -> None:
         _axis(file, name, np.asarray(values), standard_name=name, long_name=name, units=units, axis=axis)
     _coordinate(file, "forecast_period", ("time",), lead, standard_name="forecast_period", units="hours",
                 long_name="time since the initial time")  # fmt: skip
-    _coordinate(file, "forecast_reference_time", (), np.int32(reference), standard_name="forecast_reference_time",
+    _coordinate(file, "forecast_reference_time", (), reference, standard_name="forecast_reference_time",
                 long_name="initial time", **_TIME)  # fmt: skip
+
+
+def _whole_hours(times: NDArray[np.datetime64] | np.datetime64) -> NDArray[np.int32]:
+    since = np.asarray(times - _EPOCH)
+    if np.any(since % np.timedelta64(1, "h")):
+        raise DataError(f"got the time {np.atleast_1d(times)[0]}, expected whole hours; choose another initial time")
+    return (since // np.timedelta64(1, "h")).astype(np.int32)
 
 
 def _axis(file: netCDF4.Dataset, name: str, values: NDArray[Any], **attributes: str) -> None:

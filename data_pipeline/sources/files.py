@@ -1,19 +1,21 @@
-"""NetCDF files and zarr stores in any layout that the canonical form knows (Climate Data Store, WeatherBench2, ours)."""
+"""NetCDF files and zarr stores in any layout that the canonical form knows: Climate Data Store, WeatherBench2, ours."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
-from data_pipeline.canonical import canonicalise
+from data_pipeline.canonical import canonicalise, known_names
 from data_pipeline.errors import DataError
-from data_pipeline.variables import CANONICAL_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+TIMES_PER_CHUNK = 64
 
 
 class FilesSource(BaseModel):
@@ -27,28 +29,83 @@ class FilesSource(BaseModel):
     def open(self, wanted: Collection[str]) -> xr.Dataset:
         """Those of the ``wanted`` variables that the files hold, canonical and lazy."""
         dataset = open_raw(self.path)
-        held = {CANONICAL_NAME.get(str(name)) for name in dataset.data_vars} & set(wanted)
-        return canonicalise(dataset, sorted(name for name in held if name))
+        held = known_names(dataset)
+        kept = [name for name in wanted if name in held]
+        if not kept:
+            have = ", ".join(held) or "no variable that sphercast knows"
+            raise DataError(f"{self.path} holds none of {', '.join(sorted(wanted))}; it has {have}; remove the source")
+        return canonicalise(dataset, kept)
 
 
 def open_raw(path: str | Path) -> xr.Dataset:
-    """Open a zarr store or NetCDF file(s) lazily, labels as they are.
+    """Open a zarr store or NetCDF file, or several that follow each other in time, lazily, labels as they are.
 
     Raises
     ------
     DataError
-        If nothing is there, or it cannot be read (truncated, not a data file).
+        If nothing is there, it cannot be read (truncated, not a data file), or files do not fit together.
     """
-    matches = sorted(Path("/" if str(path).startswith("/") else ".").glob(str(path).lstrip("/")))
-    if not matches:
-        raise DataError(f"no such file or store: {path}; check the path (relative to {Path.cwd()})")
-    try:
-        if matches[0].is_dir():
-            return xr.open_zarr(matches[0], decode_timedelta=False)
-        parts = [xr.open_dataset(match, chunks={"time": 64}, decode_timedelta=False) for match in matches]
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"cannot read {path} as zarr or NetCDF ({error}); is it complete?") from error
+    parts = [_open_one(match) for match in _matches(path)]
     if len(parts) == 1:
         return parts[0]
-    time = "valid_time" if "valid_time" in parts[0].dims else "time"
-    return xr.concat(parts, time, data_vars="minimal", coords="minimal", compat="override", join="exact")
+    time = _time_name(parts[0])
+    try:
+        parts = sorted((_with_time_axis(part, time) for part in parts), key=lambda part: part[time].values[0])
+        _require_same_variables(parts)
+        joined: xr.Dataset = xr.concat(
+            parts, time, data_vars="minimal", coords="minimal", compat="override", join="exact"
+        )
+    except (ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"the {len(parts)} files of {path} do not follow each other in time ({reason}); give those with other "
+            "variables or grids as sources of their own"
+        ) from error
+    return joined
+
+
+def _matches(path: str | Path) -> list[Path]:
+    """Files and stores that a path or glob names, sorted."""
+    text = str(path)
+    exact = Path(text)
+    if exact.exists():  # also a name with brackets in it
+        return [exact]
+    matches = sorted(Path(exact.anchor or ".").glob(text.removeprefix(exact.anchor)))
+    if not matches:
+        raise DataError(f"no such file or store: {path}; check the path (relative to {Path.cwd()})")
+    return matches
+
+
+def _open_one(path: Path) -> xr.Dataset:
+    try:
+        if path.is_dir():
+            return _open_zarr(path)
+        dataset = xr.open_dataset(path, decode_timedelta=False)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"cannot read {path} as zarr or NetCDF ({reason}); is it complete?") from error
+    time = _time_name(dataset)
+    return dataset.chunk({time: TIMES_PER_CHUNK} if time in dataset.dims else {})
+
+
+def _open_zarr(path: Path) -> xr.Dataset:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Failed to open Zarr store with consolidated metadata", RuntimeWarning)
+        dataset: xr.Dataset = xr.open_zarr(path, decode_timedelta=False)
+        return dataset
+
+
+def _time_name(dataset: xr.Dataset) -> str:
+    """Of the axis that files follow each other along; ``time`` beside ``valid_time`` is a forecast's start."""
+    return "valid_time" if "valid_time" in dataset.variables and "time" not in dataset.dims else "time"
+
+
+def _require_same_variables(parts: list[xr.Dataset]) -> None:
+    first, *others = ({str(name) for name in part.data_vars} for part in parts)
+    for other in others:
+        if other != first:  # xarray would fill in NaN
+            raise ValueError(f"{', '.join(sorted(other ^ first))} is not in all of them")
+
+
+def _with_time_axis(dataset: xr.Dataset, time: str) -> xr.Dataset:
+    return dataset.expand_dims(time) if dataset[time].ndim == 0 else dataset

@@ -9,6 +9,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
 from data_pipeline.canonical import canonicalise
+from data_pipeline.errors import DataError
 from data_pipeline.sources.files import open_raw
 from data_pipeline.variables import CANONICAL_NAME
 
@@ -30,25 +31,36 @@ class SpeedySource(BaseModel):
 
     def open(self, wanted: Collection[str]) -> xr.Dataset:
         """Those of the ``wanted`` variables that the files hold, canonical and lazy."""
+        gathered = _gather(self._merged())
+        kept = [str(name) for name in gathered.data_vars if name in wanted]
+        if not kept:
+            have = ", ".join(map(str, gathered.data_vars)) or "no variable of the simulated planet"
+            raise DataError(f"{self.path} holds none of {', '.join(sorted(wanted))}; it has {have}; remove the source")
+        return canonicalise(gathered, kept)
+
+    def _merged(self) -> xr.Dataset:
         dataset = open_raw(self.path)
-        if self.static_path is not None:
-            static = open_raw(self.static_path).reset_coords(drop=True)
-            dataset = dataset.merge(static.assign_coords(lat=dataset["lat"], lon=dataset["lon"]))
-        gathered = _gather(dataset)
-        return canonicalise(gathered, [str(name) for name in gathered.data_vars if name in wanted])
+        if self.static_path is None:
+            return dataset
+        static = open_raw(self.static_path).reset_coords(drop=True)
+        try:
+            return xr.merge([dataset, static], join="exact", compat="no_conflicts", combine_attrs="override")
+        except ValueError as error:
+            raise DataError(f"{self.static_path} does not fit {self.path} ({error}); give both on one grid") from error
 
 
 def _gather(dataset: xr.Dataset) -> xr.Dataset:
     """Put ``u850`` and ``u200`` together as ``u_component_of_wind`` with a level axis (missing levels are NaN)."""
     surface: dict[str, xr.DataArray] = {}
     levels: dict[str, list[xr.DataArray]] = {}
-    for name, field in dataset.data_vars.items():
-        match = re.fullmatch(r"([a-z])(\d+)", str(name))
+    for name, field in ((str(name), field) for name, field in dataset.data_vars.items()):
+        match = re.fullmatch(r"([ztuvq])(\d+)", name)
         if match:
             levelled = field.assign_attrs(units=_UNITS[match[1]]).expand_dims(level=[int(match[2])])
             levels.setdefault(CANONICAL_NAME[match[1]], []).append(levelled)
-        else:
-            target = "geopotential_at_surface" if name == "orography" else CANONICAL_NAME[str(name)]
-            surface[target] = field.assign_attrs(units=_UNITS[str(name)])
+        elif name in _UNITS:
+            target = "geopotential_at_surface" if name == "orography" else CANONICAL_NAME[name]
+            surface[target] = field.assign_attrs(units=_UNITS[name])
     columns = [xr.concat(parts, "level", join="exact").rename(name) for name, parts in levels.items()]
-    return xr.merge([xr.Dataset(surface), *(column.to_dataset() for column in columns)], join="outer", compat="override")
+    parts = [xr.Dataset(surface), *(column.to_dataset() for column in columns)]
+    return xr.merge(parts, join="outer", compat="override")

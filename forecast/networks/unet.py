@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from forecast.networks.padding import pad_sphere
+
+HEADS = 4
+"""Of the attention; every width must be divisible by it."""
 
 
 class SphericalUNet(nn.Module):
@@ -21,6 +27,8 @@ class SphericalUNet(nn.Module):
     blocks
         Residual blocks per level, on the way down and again on the way up.
     """
+
+    input_sign: Tensor
 
     def __init__(
         self, input_sign: list[int], out_channels: int, *, widths: tuple[int, ...], blocks: int, dropout: float
@@ -61,6 +69,8 @@ class SphericalUNet(nn.Module):
 class NoiseEmbedding(nn.Module):
     """Sines and cosines of the noise label through a small perceptron (Karras et al. 2022, appendix F.3)."""
 
+    frequencies: Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.register_buffer("frequencies", torch.exp(torch.linspace(0.0, 5.0, 32)), persistent=False)
@@ -98,7 +108,7 @@ class ResidualBlock(nn.Module):
 class Attention(nn.Module):
     """Every coarse cell attends to every other."""
 
-    def __init__(self, width: int, heads: int = 4) -> None:
+    def __init__(self, width: int, heads: int = HEADS) -> None:
         super().__init__()
         self.heads = heads
         self.norm = nn.GroupNorm(_groups(width), width)
@@ -117,7 +127,7 @@ class Attention(nn.Module):
 
 def _blocks(in_width: int, width: int, count: int, embedding: int, dropout: float) -> nn.ModuleList:
     widths = [in_width] + [width] * count
-    return nn.ModuleList(ResidualBlock(a, b, embedding, dropout) for a, b in zip(widths, widths[1:], strict=False))
+    return nn.ModuleList(ResidualBlock(a, b, embedding, dropout) for a, b in pairwise(widths))
 
 
 def _run(stage: nn.Module, features: Tensor, embedding: Tensor) -> Tensor:
@@ -127,4 +137,5 @@ def _run(stage: nn.Module, features: Tensor, embedding: Tensor) -> Tensor:
 
 
 def _groups(width: int) -> int:
-    return max(width // 16, 1)
+    """About 16 features each; always a divisor of ``width``."""
+    return math.gcd(width, max(width // 16, 1))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor, nn
 
 
@@ -23,3 +25,8 @@ class MovingAverage:
         decay = min(1 - 1 / self.horizon, (1 + step) / (10 + step))
         for name, value in module.state_dict().items():
             self.weights[name].lerp_(value, 1 - decay)
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Go on from ``weights``; a KeyError or RuntimeError if they are another network's."""
+        for name, value in self.weights.items():
+            value.copy_(weights[name])

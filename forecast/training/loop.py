@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ import torch
 from data_pipeline.dataset import Sample, StoreDataset
 from data_pipeline.errors import DataError, SphercastError
 from data_pipeline.progress import track
+from data_pipeline.publish import write_text
 from data_pipeline.store import TrainingStore, open_store
 from forecast.checkpoint import save_checkpoint
 from forecast.forecaster import Forecaster, static_features
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
 
     from forecast.config import Experiment, TrainingConfig
 
+
+class Parts(TypedDict):
+    """What of a run its state holds."""
+
+    module: torch.nn.Module
+    average: MovingAverage
+    optimizer: torch.optim.Optimizer
+
+
 VALIDATION_SAMPLES = 64
 
 
@@ -37,7 +47,7 @@ def train(experiment: Experiment, *, progress: bool = True) -> Path:
     Raises
     ------
     DataError
-        If the store is missing, or built for other channels than the experiment's.
+        If the store is missing, or built for other channels or another grid than the experiment's.
     SphercastError
         If the loss is not finite; the message names the step and the samples.
     """
@@ -59,10 +69,15 @@ def _untrained(experiment: Experiment, store: TrainingStore) -> Forecaster:
     channels = experiment.data.channels
     if store.channels != channels:
         raise DataError(f"{store.path} holds {store.channels.names}, the config asks for {channels.names}; rebuild it")
+    grid = experiment.data.grid.build()
+    if not store.grid.matches(grid):
+        raise DataError(f"{store.path} is on the {store.grid}, the config asks for the {grid}; rebuild it")
     torch.manual_seed(experiment.training.seed)
     normalizer = Normalizer.of(store.statistics, experiment.model.step_hours)
     static = static_features(store.static[1], store.grid)
-    return Forecaster.create(channels, store.grid, normalizer, static, experiment.model, experiment.sampler)
+    return Forecaster.create(
+        channels, store.grid, normalizer=normalizer, static=static, model=experiment.model, sampler=experiment.sampler
+    )
 
 
 def _fit(
@@ -74,7 +89,8 @@ def _fit(
         denoiser.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
     )
     average = MovingAverage(denoiser, config.ema_steps)
-    done = restore_state(config.folder, digest, denoiser, average, optimizer)
+    parts: Parts = {"module": denoiser, "average": average, "optimizer": optimizer}
+    done = restore_state(config.folder, digest, **parts)
     denoiser.train()
     for step in track(range(done, config.steps), "training", "step", start=done, total=config.steps, enabled=progress):
         indices = draw_indices(len(samples), config.batch_size, config.seed, step)
@@ -84,16 +100,16 @@ def _fit(
             raise SphercastError(f"the loss is {loss} at step {step}, samples starting at {named}; lower learning_rate")
         average.update(denoiser, step + 1)
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            save_state(config.folder, step + 1, digest, denoiser, average, optimizer)
             _log(config.folder, step + 1, loss, validation_loss(forecaster, held_out, average, config))
+            save_state(config.folder, step + 1, digest, **parts)
     return average
 
 
 def draw_indices(count: int, batch_size: int, seed: int, step: int) -> Tensor:
     """Sample numbers of batch ``step``: epochs are permutations of ``range(count)``, cut without a gap."""
     positions = np.arange(step * batch_size, (step + 1) * batch_size)
-    epochs = {int(epoch): np.random.default_rng([seed, int(epoch)]).permutation(count) for epoch in set(positions // count)}
-    return torch.tensor([int(epochs[int(position // count)][position % count]) for position in positions])
+    orders = {int(e): np.random.default_rng([seed, int(e)]).permutation(count) for e in set(positions // count)}
+    return torch.tensor([int(orders[int(position // count)][position % count]) for position in positions])
 
 
 def _update(
@@ -101,7 +117,7 @@ def _update(
 ) -> float:
     for group in optimizer.param_groups:
         group["lr"] = config.learning_rate * _schedule(step, config)
-    loss = batch_loss(forecaster, batch, seed=config.seed, step=step, bfloat16=config.bfloat16)
+    loss = batch_loss(forecaster, batch, seed=config.seed, step=step, bfloat16=config.bfloat16, mirror=config.mirror)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(forecaster.denoiser.parameters(), config.clip_norm)
@@ -109,19 +125,30 @@ def _update(
     return loss.item()
 
 
-def batch_loss(forecaster: Forecaster, batch: Sample, *, seed: int, step: int, bfloat16: bool) -> Tensor:
+def batch_loss(
+    forecaster: Forecaster, batch: Sample, *, seed: int, step: int, bfloat16: bool, mirror: bool = False
+) -> Tensor:
     """The denoising loss of one batch, with the noise and noise levels that belong to (seed, step)."""
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, step])))
     torch.manual_seed(int(generator.integers(2**31)))
     count, channels = batch.current.shape[:2]
-    noise = forecaster.noise.draw([generator], count * channels).unflatten(1, (count, channels))[0]
+    noise = forecaster.noise.draw([generator], count * channels).reshape(batch.current.shape)
     normal = torch.from_numpy(generator.standard_normal(count, dtype=np.float32))
     s = forecaster.denoiser.process.draw_noise_levels(normal)
     condition = forecaster.condition(batch.previous, batch.current, batch.forcings)
     clean = forecaster.normalizer.increment(batch.current, batch.following)
+    if mirror:
+        clean, condition = _mirror_every_second(forecaster, clean, condition)
     weights = torch.as_tensor(forecaster.grid.area_weights(), dtype=torch.float32)[:, None]
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         return forecaster.denoiser.loss(clean, noise, s, condition, weights)
+
+
+def _mirror_every_second(forecaster: Forecaster, clean: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+    clean, condition = clean.clone(), condition.clone()
+    for fields, sign in zip((clean, condition), forecaster.mirror_signs(), strict=True):
+        fields[1::2] = fields[1::2].flip(-2) * sign
+    return clean, condition
 
 
 @torch.no_grad()
@@ -135,12 +162,13 @@ def validation_loss(
     denoiser.eval()
     indices = torch.linspace(0, len(held_out) - 1, min(VALIDATION_SAMPLES, len(held_out))).long()
     losses = [
-        batch_loss(forecaster, held_out.batch(part), seed=config.seed, step=2**31 + number, bfloat16=config.bfloat16)
-        for number, part in enumerate(indices.split(config.batch_size))
+        len(part)
+        * batch_loss(forecaster, held_out.batch(part), seed=config.seed, step=2**31 + number, bfloat16=config.bfloat16)
+        for number, part in enumerate(torch.split(indices, config.batch_size))
     ]
     denoiser.load_state_dict(current)
     denoiser.train()
-    return float(torch.stack(losses).mean())
+    return float(torch.stack(losses).sum() / len(indices))
 
 
 def _schedule(step: int, config: TrainingConfig) -> float:
@@ -150,8 +178,12 @@ def _schedule(step: int, config: TrainingConfig) -> float:
 
 
 def _log(folder: Path, step: int, loss: float, validation: float) -> None:
-    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps({"step": step, "loss": round(loss, 6), "validation_loss": round(validation, 6)}) + "\n")
+    """Add a line; those of steps that a resumed run repeats are replaced."""
+    path = folder / "metrics.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    kept = [line for line in lines if json.loads(line)["step"] < step]
+    kept.append(json.dumps({"step": step, "loss": round(loss, 6), "validation_loss": round(validation, 6)}))
+    write_text(path, "\n".join(kept) + "\n")
 
 
 def _digest(experiment: Experiment) -> str:

@@ -1,4 +1,4 @@
-"""A small world to score: a truth that drifts, noisy ensembles of it on the disk, a flat climatology."""
+"""A small world to score: a truth that drifts, noisy ensembles of it on the disk, a rising climatology."""
 
 from __future__ import annotations
 
@@ -74,16 +74,17 @@ def written(tmp_path: Path, ensemble: Callable[..., xr.Dataset]) -> Callable[...
     return write
 
 
-class FlatClimatology:
-    """The mean and standard deviation over all times of a truth, the same at any time."""
+class RisingClimatology:
+    """The mean and standard deviation over all times of a truth, the mean rising by 1 a day after the start."""
 
     def __init__(self, truth: xr.Dataset) -> None:
         self.mean, self.std = truth.mean("time", keep_attrs=True), truth.std("time")
 
     def at(self, times: np.ndarray) -> tuple[xr.Dataset, xr.Dataset]:
-        return self.mean.expand_dims(time=times), self.std.expand_dims(time=times)
+        days = xr.DataArray((times - START) / (24 * HOUR), dims="time", coords={"time": times})
+        return self.mean + days, self.std.expand_dims(time=times)
 
 
 @pytest.fixture
-def climatology(truth: xr.Dataset) -> FlatClimatology:
-    return FlatClimatology(truth)
+def climatology(truth: xr.Dataset) -> RisingClimatology:
+    return RisingClimatology(truth)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,7 +21,7 @@ def test_any_split_in_any_order_gives_the_same_mean(seed: int, cuts: list[int], 
     rng = np.random.default_rng(seed)
     statistic, weights = rng.exponential(1e3, (20, 4)), rng.uniform(0, 2, (20, 4)) * rng.integers(0, 2, (20, 4))
     edges = sorted({0, 20, *cuts})
-    parts = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [slice(first, last) for first, last in pairwise(edges)]
     shuffle.shuffle(parts)
     whole = AggregationState.of(statistic, weights)
     total = sum((AggregationState.of(statistic[part], weights[part]) for part in parts), AggregationState())

@@ -144,7 +144,9 @@ def test_shift_leaves_and_scale_multiplies_the_score(members: np.ndarray, observ
     for score in (fair_crps, empirical_crps):
         expected = score(Ensemble.of(members, observation))
         np.testing.assert_array_equal(score(Ensemble.of(members + 5e8, observation + 5e8)), expected)
-        np.testing.assert_array_equal(score(Ensemble.of(-members, -observation)), score(Ensemble.of(members, observation)))
+        np.testing.assert_array_equal(
+            score(Ensemble.of(-members, -observation)), score(Ensemble.of(members, observation))
+        )
         np.testing.assert_allclose(score(Ensemble.of(3 * members, 3 * observation)), 3 * expected, atol=1e-12)
 
 

@@ -20,13 +20,15 @@ HOUR = np.timedelta64(3_600_000_000_000, "ns")
 
 
 def as_weatherbench2(runs: list[xr.Dataset]) -> xr.Dataset:
-    """WeatherBench2's layout: initial ``time``, ``prediction_timedelta``, ``number``; south to north, longitude first."""
+    """WeatherBench2's layout: ``time``, ``prediction_timedelta``, ``number``; south to north, longitude first."""
     parts = []
     for run in runs:
         leads = (run["time"] - run["forecast_reference_time"]).values
         renamed = run.drop_vars(["forecast_period", "forecast_reference_time"])
         renamed = renamed.rename(time="prediction_timedelta", realization="number")
-        parts.append(renamed.assign_coords(prediction_timedelta=leads).expand_dims(time=[run["forecast_reference_time"].values]))
+        parts.append(
+            renamed.assign_coords(prediction_timedelta=leads).expand_dims(time=[run["forecast_reference_time"].values])
+        )
     dataset = xr.concat(parts, "time", coords="minimal", compat="override", join="exact")
     return dataset.isel(latitude=slice(None, None, -1)).transpose(..., "longitude", "latitude")
 
@@ -36,7 +38,8 @@ def test_our_layout(written: Callable[..., Path], ensemble: Callable[..., xr.Dat
     assert opened["geopotential"].dims == (
         "initial_time", "lead_time", "realization", "level", "latitude", "longitude")  # fmt: skip
     assert opened["2m_temperature"].dims == ("initial_time", "lead_time", "realization", "latitude", "longitude")
-    assert (opened["initial_time"].dtype, opened["lead_time"].dtype) == ("datetime64[ns]", "timedelta64[ns]")
+    assert opened["initial_time"].dtype == np.dtype("datetime64[ns]")
+    assert opened["lead_time"].dtype == np.dtype("timedelta64[ns]")
     np.testing.assert_array_equal(opened["lead_time"], HOUR * np.array([12, 24, 36]))
     np.testing.assert_array_equal(opened["valid_time"], [START + HOUR * np.array([12, 24, 36])])
     for name in original.data_vars:
@@ -45,11 +48,17 @@ def test_our_layout(written: Callable[..., Path], ensemble: Callable[..., xr.Dat
         assert opened[name].attrs["units"] == original[name].attrs["units"]
 
 
-@pytest.mark.parametrize("suffix", ["nc", "zarr"])
-def test_weatherbench2_layout(tmp_path: Path, ensemble: Callable[..., xr.Dataset], suffix: str) -> None:
-    runs, path = [ensemble(start=0), ensemble(start=4)], tmp_path / f"forecast.{suffix}"
-    dataset = as_weatherbench2(runs)
-    dataset.to_netcdf(path) if suffix == "nc" else dataset.to_zarr(path, consolidated=False, zarr_format=2)
+SAVE = {
+    "netcdf": lambda data, path: data.to_netcdf(path),
+    "zarr 2, consolidated": lambda data, path: data.to_zarr(path, consolidated=True, zarr_format=2),
+    "zarr 3": lambda data, path: data.to_zarr(path, consolidated=False, zarr_format=3),
+}
+
+
+@pytest.mark.parametrize("save", SAVE.values(), ids=SAVE)
+def test_weatherbench2_layout(tmp_path: Path, ensemble: Callable[..., xr.Dataset], save) -> None:  # type: ignore[no-untyped-def]
+    runs, path = [ensemble(start=0), ensemble(start=4)], tmp_path / "forecast"
+    save(as_weatherbench2(runs), path)
     opened = open_forecast(path)
     np.testing.assert_array_equal(opened["initial_time"], START + HOUR * np.array([0, 48]))
     np.testing.assert_array_equal(opened["lead_time"], HOUR * np.array([12, 24, 36]))
@@ -184,5 +193,5 @@ def test_a_truncated_file(written: Callable[..., Path], keep: float) -> None:
 
 def test_a_folder_that_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="is no forecast|cannot be read"):
+    with pytest.raises(DataError, match="is no forecast"):
         open_forecast(tmp_path / "empty")

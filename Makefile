@@ -1,0 +1,41 @@
+# Two commands matter: `make demo` (a forecast, maps and scores in demo/) and `make test`.
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: demo test setup lint format bench skill clean help
+
+help:           ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+
+setup: $(STAMP) ## create .venv and install everything from pinned constraints
+
+$(STAMP): pyproject.toml constraints.txt .ci/setup
+	@bash .ci/setup "$(PYTHON)"
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## forecast, score and draw the shipped sample with the shipped checkpoint
+	@mkdir -p demo
+	@$(BIN)/sphercast demo --out demo
+
+test: $(STAMP) lint ## lint, types, import contracts, tests
+	$(BIN)/pytest
+
+lint: $(STAMP)  ## ruff, mypy, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure; JSON on standard output
+	$(BIN)/python benchmarks/speed.py
+
+skill: $(STAMP) ## CRPS of the shipped checkpoint on the shipped weeks: the README's table
+	$(BIN)/python benchmarks/skill.py
+
+clean:          ## remove what the targets made
+	rm -rf .venv demo build dist *.egg-info

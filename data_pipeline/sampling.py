@@ -1,0 +1,73 @@
+"""Cut a sample out of a training store: packed states of chosen weeks and the climatology, small enough to ship."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from data_pipeline.errors import DataError
+from data_pipeline.publish import publishing
+from data_pipeline.store import open_store
+from data_pipeline.variables import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from data_pipeline.config import Period
+
+STATES = "states.nc"
+CLIMATOLOGY = "climatology.nc"
+
+_PACKED_RANGE = 65000
+"""int16 codes used; the rest is left for the fill value and for rounding at the ends."""
+
+
+def write_sample(store_path: Path, periods: Sequence[Period], folder: Path, description: str) -> None:
+    """Write ``states.nc`` (int16, scale and offset per variable and file) and ``climatology.nc`` into ``folder``.
+
+    Raises
+    ------
+    DataError
+        If a period holds no time of the store.
+    """
+    store = open_store(store_path)
+    chosen = np.zeros(store.times.size, dtype=bool)
+    for period in periods:
+        inside = period.contains(store.times)
+        if not inside.any():
+            raise DataError(f"{store_path} holds no time in {period.start}..{period.stop}; choose another period")
+        chosen |= inside
+    states = store.dataset().isel(time=np.flatnonzero(chosen)).load()
+    states = states.assign({name: _static(store_path, name, states) for name in store.static[0]})
+    states.attrs = {"title": description, "source": str(store.group.attrs.get("config_sha256", ""))}
+    _write(states, folder / STATES, {str(name): _packed(field) for name, field in states.data_vars.items()})
+    climatology = store.climatology.to_dataset()
+    compressed = {"zlib": True, "complevel": 9, "shuffle": True, "dtype": "float32", "significant_digits": 5,
+                  "quantize_mode": "GranularBitRound"}  # fmt: skip
+    _write(climatology, folder / CLIMATOLOGY, {str(name): dict(compressed) for name in climatology.data_vars})
+
+
+def _static(store_path: Path, name: str, states: xr.Dataset) -> xr.DataArray:
+    names, values = open_store(store_path).static
+    entry = variable(name)
+    attributes = {"standard_name": entry.standard_name, "long_name": entry.long_name, "units": entry.units}
+    coords = {dim: states[dim] for dim in ("latitude", "longitude")}
+    return xr.DataArray(values[names.index(name)], coords, ("latitude", "longitude"), attrs=attributes)
+
+
+def _packed(field: xr.DataArray) -> dict[str, object]:
+    low, high = float(field.min()), float(field.max())
+    scale = (high - low) / _PACKED_RANGE
+    chunks = tuple(size if dim in ("latitude", "longitude") else 1 for dim, size in field.sizes.items())
+    return {
+        "dtype": "int16", "scale_factor": scale or 1.0, "add_offset": (low + high) / 2, "_FillValue": np.int16(-32768),
+        "zlib": True, "complevel": 9, "shuffle": True, "chunksizes": chunks,
+    }  # fmt: skip
+
+
+def _write(dataset: xr.Dataset, path: Path, encoding: dict[str, dict[str, object]]) -> None:
+    with publishing(path) as aside:
+        dataset.to_netcdf(aside, engine="netcdf4", encoding=encoding)
