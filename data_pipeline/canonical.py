@@ -13,7 +13,7 @@ import xarray as xr
 
 from data_pipeline.channels import LEVELS_HPA
 from data_pipeline.errors import DataError
-from data_pipeline.grid import CIRCLE, COORDINATE_TOLERANCE, Grid
+from data_pipeline.grid import CIRCLE, COORDINATE_DECIMALS, COORDINATE_TOLERANCE, Grid
 from data_pipeline.variables import CANONICAL_NAME, GRAVITY, Variable, variable
 
 if TYPE_CHECKING:
@@ -185,8 +185,7 @@ def _orient(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _rounded(degrees: xr.DataArray) -> NDArray[np.float64]:
-    """To a millionth of a degree: float32 coordinates become what they stand for."""
-    return np.asarray(np.round(np.asarray(degrees.values, dtype=np.float64), 6), dtype=np.float64)
+    return np.asarray(np.round(np.asarray(degrees.values, dtype=np.float64), COORDINATE_DECIMALS), dtype=np.float64)
 
 
 def _repeats(longitude: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -53,9 +53,7 @@ def _shares(wanted: Sequence[str], held: Sequence[Sequence[str]]) -> list[list[s
     missing = [name for name in wanted if not any(name in names for names in held)]
     if missing:
         have = ", ".join(name for names in held for name in names) or "none of the wanted variables"
-        raise DataError(
-            f"the sources lack {', '.join(missing)}; they have {have}; change the config's variables or sources"
-        )
+        raise DataError(f"the sources lack {', '.join(missing)}; they have {have}; change 'variables' or 'sources'")
     doubled = [name for name in wanted if sum(name in names for names in held) > 1]
     if doubled:
         raise DataError(f"more than one source has {', '.join(doubled)}; name a source that lacks them, or drop one")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 COORDINATE_TOLERANCE = 1e-3
 """Degrees within which two coordinates are the same: float32 files must match float64 ones."""
 
+COORDINATE_DECIMALS = 6
+"""Coordinates are kept to a millionth of a degree, a tenth of a metre, everywhere: equal grids are equal exactly."""
+
 POLE, CIRCLE = 90.0, 360.0
 _FEWEST_POINTS = 2
 _POLAR_CAP = 0.9
@@ -134,7 +137,7 @@ class Grid:
 
 
 def _degrees(values: ArrayLike) -> tuple[float, ...]:
-    return tuple(float(value) for value in np.round(np.asarray(values, dtype=np.float64), 9))
+    return tuple(float(value) for value in np.round(np.asarray(values, dtype=np.float64), COORDINATE_DECIMALS))
 
 
 def _even_longitudes(count: int) -> tuple[float, ...]:

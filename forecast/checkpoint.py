@@ -31,7 +31,7 @@ def save_checkpoint(forecaster: Forecaster, path: Path, provenance: dict[str, st
     """Write the forecaster aside, then rename. ``provenance`` says where it came from, in words."""
     scales = forecaster.normalizer
     tensors = {"mean": scales.mean, "std": scales.std, "tendency_std": scales.tendency_std, "static": forecaster.static}
-    weights = {_WEIGHT + name: value.contiguous() for name, value in forecaster.denoiser.state_dict().items()}
+    weights = {_WEIGHT + name: value for name, value in forecaster.denoiser.state_dict().items()}
     metadata = {
         "format": FORMAT,
         "channels": json.dumps(forecaster.channels.names),
@@ -78,7 +78,8 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
     """A safetensors file; equal contents give equal bytes, so that its sha256 names them."""
-    data = save(tensors, metadata)
+    own = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+    data = save(own, metadata)
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     header["__metadata__"] = dict(sorted(metadata.items()))  # the library's order changes from run to run

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from data_pipeline.errors import SphercastError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 app = typer.Typer(
     name="sphercast",
@@ -26,8 +29,8 @@ app.add_typer(data_app, name="data")
 app.add_typer(config_app, name="config")
 
 
-class Kind(str, Enum):
-    """Kinds of map."""
+class Kind(StrEnum):
+    """Kinds of map, as in ``evaluation.plots.KINDS``, which would take a second to import here."""
 
     mean = "mean"
     spread = "spread"
@@ -45,6 +48,10 @@ DEMO_MAPS: dict[str, dict[str, str | int]] = {
     },
 }  # fmt: skip
 """Leads are in hours, the threshold in m/s; the maps that ``sphercast demo`` draws."""
+
+DEMO_TABLE = (
+    "geopotential", "temperature", "u_component_of_wind", "2m_temperature", "mean_sea_level_pressure",
+)  # fmt: skip
 
 Config = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped experiment.", metavar="CONFIG")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
@@ -93,7 +100,9 @@ def data_sample(
     store: Annotated[Path, typer.Argument(help="A training store.")],
     periods: Annotated[list[str], typer.Option("--period", help="START..STOP, both included; may be repeated.")],
     out: Annotated[Path, typer.Option(help="Folder for states.nc and climatology.nc.")],
-    title: Annotated[str, typer.Option(help="What the sample is, for its global attributes.")] = "sample of a training store",
+    title: Annotated[
+        str, typer.Option(help="What the sample is, for its global attributes.")
+    ] = "sample of a training store",
 ) -> None:
     """Cut weeks out of a store, packed small, with its climatology."""
     from data_pipeline.config import period_of
@@ -116,7 +125,9 @@ def train(config: Config, quiet: Quiet = False) -> None:
 def forecast(
     checkpoint: Annotated[str, typer.Argument(help="A checkpoint file, or the name of a shipped one: planet.")],
     out: Annotated[Path, typer.Option(help="NetCDF file to write.")],
-    init: Annotated[Optional[str], typer.Option(help="Initial time (UTC), e.g. 2001-01-05T00; default: the first possible.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Initial time (UTC), e.g. 2001-01-05T00; default: the first possible.")
+    ] = None,
     members: Annotated[int, typer.Option(min=1, help="Ensemble size.")] = 10,
     days: Annotated[float, typer.Option(min=0.1, help="Length of the forecast.")] = 10,
     data: Annotated[str, typer.Option(help="States to start from: store or file; 'sample' is shipped.")] = "sample",
@@ -143,32 +154,51 @@ def forecast(
 
 @app.command()
 def score(
-    paths: Annotated[list[str], typer.Argument(help="Forecast files, then the truth (store, file or 'sample').", metavar="FORECAST... TRUTH")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Forecast files, then the truth (store, file or 'sample').", metavar="FORECAST... TRUTH"),
+    ],
     out: Annotated[Path, typer.Option(help="NetCDF file of scores to write.")] = Path("scores.nc"),
-    climatology: Annotated[Optional[str], typer.Option(help="Store whose climatology to score beside; default: the truth's.")] = None,
+    climatology: Annotated[
+        str | None, typer.Option(help="Store whose climatology to score beside; default: the truth's.")
+    ] = None,
+    variable: Annotated[
+        list[str] | None, typer.Option(help="Score only this variable; may be repeated. Default: all.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="crps, rmse, spread, spread_skill, bias, mae, standard_crps; may be repeated."),
+    ] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score only what has a partner.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Score forecasts against the truth, beside climatology and persistence."""
+    from evaluation.table import crps_table
+
+    options = {"metrics": metric} if metric else {}
+    scores = _score(
+        paths, out, climatology, variables=variable, allow_missing=allow_missing, progress=not quiet, **options
+    )
+    if not metric or "crps" in metric:
+        print(crps_table(scores))
+    print(f"scores: {out}")
+
+
+def _score(paths: list[str], out: Path, climatology: str | None, **options: Any) -> xr.Dataset:
     from data_pipeline.errors import ScoreError
     from data_pipeline.reading import find_climatology, open_states
     from evaluation.score import score as compute
     from evaluation.score import write_scores
-    from evaluation.table import crps_table
 
     *forecasts, truth = paths
     if not forecasts:
         raise ScoreError(f"got one path, {truth}; expected forecasts and then the truth, e.g. forecast.nc sample")
-    scores = compute(
-        [Path(path) for path in forecasts],
-        open_states(truth),
-        climatology=find_climatology(climatology or truth),
-        allow_missing=allow_missing,
-        progress=not quiet,
-    )
+    seasons = find_climatology(climatology or truth)
+    if climatology and seasons is None:
+        raise ScoreError(f"{climatology} holds no climatology; give a training store, or leave --climatology out")
+    scores = compute([Path(path) for path in forecasts], open_states(truth), climatology=seasons, **options)
     write_scores(scores, out)
-    print(crps_table(scores))
-    print(f"scores: {out}")
+    return scores
 
 
 @app.command()
@@ -177,11 +207,13 @@ def plot(
     variable: Annotated[str, typer.Option(help="E.g. geopotential, temperature, wind_speed, mean_sea_level_pressure.")],
     out: Annotated[Path, typer.Option(help="PNG file to write.")],
     kind: Annotated[Kind, typer.Option(help="What to draw.")] = Kind.mean,
-    level: Annotated[Optional[int], typer.Option(help="Pressure level in hPa.")] = None,
-    lead: Annotated[Optional[float], typer.Option(help="Lead time in hours; default: the last.")] = None,
-    threshold: Annotated[Optional[float], typer.Option(help="For probabilities, in the units of the map.")] = None,
+    level: Annotated[int | None, typer.Option(help="Pressure level in hPa.")] = None,
+    lead: Annotated[float | None, typer.Option(help="Lead time in hours; default: the last.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="For probabilities, in the units of the map.")] = None,
     below: Annotated[bool, typer.Option("--below", help="Probability of falling below the threshold.")] = False,
-    projection: Annotated[str, typer.Option(help="robinson, plate_carree, north_pole, south_pole, europe.")] = "robinson",
+    projection: Annotated[
+        str, typer.Option(help="robinson, plate_carree, north_pole, south_pole, europe.")
+    ] = "robinson",
 ) -> None:
     """Draw a map of a forecast."""
     from data_pipeline.sources.files import open_raw
@@ -197,11 +229,13 @@ def plot(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("demo"),
-    init: Annotated[Optional[str], typer.Option(help="Initial time; default: the sample's first.")] = None,
+    init: Annotated[str | None, typer.Option(help="Initial time; default: the sample's first.")] = None,
     members: Annotated[int, typer.Option(min=2, help="Ensemble size.")] = 10,
     days: Annotated[float, typer.Option(min=1, help="Length of the forecast.")] = 10,
 ) -> None:
     """Forecast, map and score the shipped held-out weeks with the shipped checkpoint."""
+    from evaluation.table import crps_table
+
     file = out / "forecast.nc"
     print(f"$ sphercast forecast planet --members {members} --days {days:g} --out {file}")
     forecast("planet", file, init=init, members=members, days=days)
@@ -211,7 +245,9 @@ def demo(
         kind = Kind(str(options["kind"]))
         plot(file, out=out / name, **{**options, "kind": kind})  # type: ignore[arg-type]
     print(f"$ sphercast score {file} sample --out {out / 'scores.nc'}")
-    score([str(file), "sample"], out / "scores.nc")
+    scores = _score([str(file), "sample"], out / "scores.nc", None, progress=True)
+    print(crps_table(scores, DEMO_TABLE, levels=(500, 850)))
+    print(f"all of it is in {out}; all variables and scores are in {out / 'scores.nc'}")
 
 
 @config_app.command("list")
@@ -238,8 +274,10 @@ def config_show(name: Annotated[str, typer.Argument(help="As 'sphercast config l
 def main() -> None:
     """Run the command line; what a user can mend is one sentence on standard error and exit code 1."""
     try:
-        app()
+        app(prog_name="sphercast")
     except SphercastError as error:
         sys.exit(f"sphercast: {error}")
     except OSError as error:
-        sys.exit(f"sphercast: {error.strerror or error}: {error.filename or 'no file named'}; free space or mend the path")
+        sys.exit(
+            f"sphercast: {error.strerror or error}: {error.filename or 'no file named'}; free space or mend the path"
+        )

@@ -54,7 +54,7 @@ def _forecasts(job: Job, forecaster: Forecaster) -> Iterator[tuple[range, Foreca
 def steps_for(forecaster: Forecaster, days: float) -> int:
     """How many steps make ``days``; a ConfigError if they are no whole number of steps."""
     steps = days * 24 / forecaster.model.step_hours
-    if steps < 1 or not math.isclose(steps, round(steps), rel_tol=0, abs_tol=1e-6):
+    if not 1 <= steps < math.inf or not math.isclose(steps, round(steps), rel_tol=0, abs_tol=1e-6):
         hours = forecaster.model.step_hours
         raise ConfigError(f"got {days:g} days, expected a multiple of the model's step of {hours} h; change --days")
     return round(steps)

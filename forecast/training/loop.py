@@ -187,7 +187,9 @@ def _log(folder: Path, step: int, loss: float, validation: float) -> None:
 
 
 def _digest(experiment: Experiment) -> str:
-    return hashlib.sha256(experiment.model_dump_json().encode()).hexdigest()
+    """What a resumed run must share with the one before: all but where it lies and how long it goes on."""
+    free = {"training": {"folder", "steps", "save_every"}}
+    return hashlib.sha256(experiment.model_dump_json(exclude=free).encode()).hexdigest()
 
 
 def _provenance(experiment: Experiment) -> dict[str, str]:

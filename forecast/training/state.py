@@ -29,9 +29,8 @@ def save_state(
     tensors |= {f"average.{name}": value for name, value in average.weights.items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-    contiguous = {name: value.contiguous() for name, value in tensors.items()}
     with publishing(folder / f"state-{step:07d}.safetensors") as aside:
-        write_tensors(contiguous, {"step": str(step), "config_sha256": config_hash}, aside)
+        write_tensors(tensors, {"step": str(step), "config_sha256": config_hash}, aside)
     for old in sorted(folder.glob("state-*.safetensors"))[:-KEPT]:
         old.unlink()
 

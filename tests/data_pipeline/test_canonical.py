@@ -133,7 +133,9 @@ def test_dimensions_of_other_variables_do_not_matter() -> None:
 def test_missing_variables_are_named() -> None:
     with pytest.raises(DataError, match="the data lack vorticity; they have 2m_temperature, geopotential"):
         canonicalise(WORLD, ["vorticity", "temperature"])
-    with pytest.raises(DataError, match="the data lack every variable that is asked for; they have rain; sphercast reads"):
+    with pytest.raises(
+        DataError, match="the data lack every variable that is asked for; they have rain; sphercast reads"
+    ):
         canonicalise(xr.Dataset({"rain": FLAT["2m_temperature"]}))
     with pytest.raises(DataError, match="they have no variable"):
         canonicalise(xr.Dataset())
@@ -146,7 +148,9 @@ def test_a_variable_under_two_names_is_refused() -> None:
 
 
 def test_unknown_variables_are_not_known() -> None:
-    assert known_names(xr.Dataset({"t": FLAT["2m_temperature"], "rain": FLAT["2m_temperature"]})) == {"temperature": "t"}
+    assert known_names(xr.Dataset({"t": FLAT["2m_temperature"], "rain": FLAT["2m_temperature"]})) == {
+        "temperature": "t"
+    }
 
 
 def test_scalar_time_and_level_become_axes() -> None:
@@ -173,7 +177,9 @@ def test_surface_geopotential_of_the_climate_data_store() -> None:
     raw["z"].attrs = {"units": "m**2 s**-2", "GRIB_typeOfLevel": "surface"}
     xr.testing.assert_equal(canonicalise(raw), static)
     raw["z"].attrs.pop("GRIB_typeOfLevel")
-    with pytest.raises(DataError, match="geopotential has no pressure level, expected a 'level' dimension or coordinate"):
+    with pytest.raises(
+        DataError, match="geopotential has no pressure level, expected a 'level' dimension or coordinate"
+    ):
         canonicalise(raw)
 
 
@@ -210,7 +216,7 @@ def test_ensembles_are_refused_but_one_member_is_not() -> None:
 
 
 def test_expver_as_a_dimension_is_refused() -> None:
-    with pytest.raises(DataError, match="unexpected dimensions {'expver': 2}"):
+    with pytest.raises(DataError, match=r"unexpected dimensions {'expver': 2}"):
         canonicalise(FLAT.expand_dims(expver=["0001", "0005"]))
 
 
@@ -218,7 +224,7 @@ def test_forecasts_are_refused() -> None:
     raw = FLAT.rename(time="step").assign_coords(
         step=[0, 6, 12], time=np.datetime64("2000-01-01", "ns"), valid_time=("step", FLAT["time"].values)
     )
-    with pytest.raises(DataError, match="unexpected dimensions {'step': 3}"):
+    with pytest.raises(DataError, match=r"unexpected dimensions {'step': 3}"):
         canonicalise(raw)
 
 
@@ -228,7 +234,9 @@ def test_forecasts_are_refused() -> None:
     lambda raw: raw.isel(latitude=0),
 ])  # fmt: skip
 def test_no_latitude_axis(change) -> None:
-    with pytest.raises(DataError, match="no latitude axis; got dims .*, expected a latitude-longitude grid in degrees"):
+    with pytest.raises(
+        DataError, match=r"no latitude axis; got dims .*, expected a latitude-longitude grid in degrees"
+    ):
         canonicalise(change(FLAT))
 
 
@@ -276,6 +284,14 @@ def test_packed_integers_are_unpacked_and_written_as_floats(tmp_path) -> None:
     xr.testing.assert_equal(canonicalise(open_raw(tmp_path / "again.nc")), result)
 
 
+def test_missing_values_stay_missing() -> None:
+    land = FLAT.where(np.arange(12) > 3).assign_attrs(units="K")
+    raw = xr.Dataset({"sst": land["2m_temperature"].astype(np.float64)})
+    raw["sst"].attrs["units"] = "degC"
+    result = canonicalise(raw)["sea_surface_temperature"]
+    np.testing.assert_array_equal(np.isnan(result), np.isnan(land["2m_temperature"]))
+
+
 @pytest.mark.parametrize(
     ("name", "variables", "sizes"),
     [
@@ -302,4 +318,4 @@ def test_real_files(real_data, name: str, variables: set[str], sizes: dict[str, 
         zonal = first["temperature"].sel(level=850).mean("longitude")
         assert float(zonal.sel(latitude=0, method="nearest")) > float(zonal.isel(latitude=0)) + 20
     if "sea_surface_temperature" in variables:
-        assert 0.2 < float(first["sea_surface_temperature"].isnull().mean()) < 0.6
+        assert 240 < float(first["sea_surface_temperature"].min()) < float(first["sea_surface_temperature"].max()) < 310

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_pipeline.channels import Channel, Channels, inventory
@@ -24,9 +24,7 @@ def any_channels(draw: st.DrawFn) -> Channels:
     names = draw(st.lists(st.sampled_from(sorted(VARIABLES)), min_size=1, max_size=6, unique=True))
     levels = st.lists(st.integers(1, 1100), min_size=1, max_size=3, unique=True)
     channels = [
-        Channel(name, level)
-        for name in names
-        for level in (draw(levels) if VARIABLES[name].on_levels else [None])
+        Channel(name, level) for name in names for level in (draw(levels) if VARIABLES[name].on_levels else [None])
     ]
     return Channels(tuple(draw(st.permutations(channels))))
 
@@ -40,6 +38,7 @@ def test_names_round_trip(channels: Channels) -> None:
     assert Channels.from_names(channels.names) == channels
 
 
+@settings(max_examples=30)
 @given(any_channels())
 def test_unstack_then_stack_gives_the_same_array(channels: Channels) -> None:
     fields = np.random.default_rng(0).standard_normal((2, len(channels), *GRID.shape)).astype(np.float32)
@@ -50,6 +49,7 @@ def test_unstack_then_stack_gives_the_same_array(channels: Channels) -> None:
     np.testing.assert_array_equal(stacked.values, fields)
 
 
+@settings(max_examples=30)
 @given(any_channels())
 def test_unstacked_levels_ascend_and_carry_attributes(channels: Channels) -> None:
     dataset = channels.unstack(np.zeros((2, len(channels), *GRID.shape)), coords(), DIMS)

@@ -98,7 +98,9 @@ def test_a_gap_at_the_date_line_is_not_global() -> None:
     whole = Grid.equiangular(8, 16, poles=False)
     assert not Grid(whole.latitude, whole.longitude[:-1]).is_global
     window = Grid(whole.latitude, whole.longitude[2:6])
-    np.testing.assert_allclose(window.longitude_bounds(), np.array(window.longitude[:1] * 5) + np.arange(5) * 22.5 - 11.25)
+    np.testing.assert_allclose(
+        window.longitude_bounds(), np.array(window.longitude[:1] * 5) + np.arange(5) * 22.5 - 11.25
+    )
 
 
 @given(global_grids)
@@ -125,7 +127,10 @@ GOOD = {"latitude": (45.0, -45.0), "longitude": (0.0, 180.0)}
     ("wrong", "message"),
     [
         ({"latitude": (0.0,)}, "a grid needs at least 2 latitudes and 2 longitudes, got 1x2"),
-        ({"latitude": (-45.0, 45.0)}, r"latitude must run from north to south within \+-90, got -45..45; sort it first"),
+        (
+            {"latitude": (-45.0, 45.0)},
+            r"latitude must run from north to south within \+-90, got -45..45; sort it first",
+        ),
         ({"latitude": (45.0, 45.0)}, "latitude must run from north to south"),
         ({"latitude": (95.0, 0.0)}, "latitude must run from north to south"),
         ({"latitude": (float("nan"), 0.0)}, "latitude must run from north to south"),

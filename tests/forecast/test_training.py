@@ -290,7 +290,7 @@ def test_learns_the_conditional_mean_and_spread_of_a_linear_world(
     build(config.data, progress=False)
     path = train(config, progress=False)
     losses = [line["validation_loss"] for line in log(path.parent)]
-    assert losses[-1] < 0.93 * losses[0], "from 1.5 to 1.33; 1.25 is the best that can be"
+    assert losses[-1] < 1.4, "an untrained network has 2, the best that can be has 1.25"
     trained = load_checkpoint(path)
     held_out = StoreDataset(open_store(config.data.store), config.training.validation_period, trained.step_length)
     coefficients, spreads = [], []

@@ -1,0 +1,84 @@
+"""No half-written file under a final name, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from data_pipeline.publish import publish_directory, publishing, sync_tree, write_text
+
+
+def test_the_final_name_appears_when_the_block_succeeds(tmp_path) -> None:
+    path = tmp_path / "new" / "folder" / "file.txt"
+    with publishing(path) as aside:
+        assert aside.parent == path.parent
+        aside.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert os.listdir(path.parent) == ["file.txt"]
+
+
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), publishing(path) as aside:
+        aside.write_text(str(1 / (aside.write_text("half") - 4)))
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_a_block_that_writes_nothing_fails(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError), publishing(tmp_path / "file.txt"):
+        pass
+
+
+def test_write_text_replaces(tmp_path) -> None:
+    write_text(tmp_path / "ledger.json", "[1]")
+    write_text(tmp_path / "ledger.json", "[1, 2] é")
+    assert (tmp_path / "ledger.json").read_text(encoding="utf-8") == "[1, 2] é"
+
+
+def test_publish_directory(tmp_path) -> None:
+    (tmp_path / "aside" / "inner").mkdir(parents=True)
+    (tmp_path / "aside" / "inner" / "file").write_text("x")
+    publish_directory(tmp_path / "aside", tmp_path / "final")
+    assert os.listdir(tmp_path) == ["final"]
+    assert (tmp_path / "final" / "inner" / "file").read_text() == "x"
+
+
+def test_publish_directory_does_not_replace_another(tmp_path) -> None:
+    for name in ("aside", "final"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    with pytest.raises(OSError, match="not empty"):
+        publish_directory(tmp_path / "aside", tmp_path / "final")
+    assert os.listdir(tmp_path / "final") == ["final"]
+
+
+def test_sync_tree_flushes_files_and_folders(tmp_path, monkeypatch) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "file").touch()
+    flushed = []
+    monkeypatch.setattr("data_pipeline.publish.sync", flushed.append)
+    sync_tree(tmp_path / "a")
+    assert set(flushed) == {tmp_path / "a", tmp_path / "a" / "b", tmp_path / "a" / "b" / "file"}
+
+
+def test_a_killed_process_leaves_the_old_file(tmp_path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    program = (
+        "import os, pathlib, signal, sys\n"
+        "from data_pipeline.publish import publishing\n"
+        "with publishing(pathlib.Path(sys.argv[1])) as aside:\n"
+        "    aside.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(path)], check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    assert all(name == "file.txt" or name.startswith(".file.txt.") for name in os.listdir(tmp_path))

@@ -1,0 +1,211 @@
+"""Sources: files and globs in any layout, the simulated planet's flat names, and every refusal."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from data_pipeline.canonical import check
+from data_pipeline.errors import DataError
+from data_pipeline.grid import Grid
+from data_pipeline.sources import FilesSource, SpeedySource
+from data_pipeline.sources.files import TIMES_PER_CHUNK, open_raw
+from tests.mock_world import climate_data_store_layout, mock_states, mock_static, mock_times
+
+GRID = Grid.equiangular(6, 12, poles=False)
+WORLD = mock_states(GRID, mock_times("2000-01-01", 8))
+CDS = climate_data_store_layout(WORLD)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("consolidated", [True, False])
+@pytest.mark.filterwarnings("ignore:Consolidated metadata:zarr.errors.ZarrUserWarning")
+@pytest.mark.filterwarnings("ignore:The data type:zarr.errors.UnstableSpecificationWarning")
+def test_zarr_of_either_format(tmp_path, zarr_format: int, consolidated: bool) -> None:
+    CDS.drop_vars("expver").to_zarr(tmp_path / "a.zarr", zarr_format=zarr_format, consolidated=consolidated)
+    result = FilesSource(path=str(tmp_path / "a.zarr")).open({"temperature", "2m_temperature", "land_sea_mask"})
+    assert all(field.chunks for field in result.data_vars.values())
+    xr.testing.assert_equal(result, WORLD[["temperature", "2m_temperature"]])
+
+
+def test_netcdf_is_opened_lazily_in_chunks_of_time(tmp_path) -> None:
+    count = TIMES_PER_CHUNK + 5
+    world = climate_data_store_layout(mock_states(GRID, mock_times("2000-01-01", count), {"2m_temperature": None}))
+    world.to_netcdf(tmp_path / "a.nc")
+    with open_raw(tmp_path / "a.nc") as raw:
+        assert raw["t2m"].chunksizes["valid_time"] == (TIMES_PER_CHUNK, 5)
+
+
+def test_only_what_is_wanted(tmp_path) -> None:
+    CDS.to_netcdf(tmp_path / "a.nc")
+    source = FilesSource(path=str(tmp_path / "a.nc"))
+    assert set(source.open({"geopotential"}).data_vars) == {"geopotential"}
+    assert set(source.open({"geopotential", "vorticity"}).data_vars) == {"geopotential"}
+
+
+def test_a_source_that_holds_nothing_wanted_is_refused(tmp_path) -> None:
+    CDS.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(DataError, match=r"a\.nc holds none of vorticity; it has .*temperature.*; remove the source"):
+        FilesSource(path=str(tmp_path / "a.nc")).open({"vorticity"})
+
+
+@pytest.mark.parametrize("cuts", [[3], [1, 5], [4, 5, 6]])
+def test_files_that_follow_each_other(tmp_path, cuts: list[int]) -> None:
+    parts = np.split(np.arange(8), cuts)
+    for name, part in zip("zyxw", parts, strict=False):  # the names do not sort as the times do
+        CDS.isel(valid_time=part).to_netcdf(tmp_path / f"{name}.nc")
+    result = FilesSource(path=str(tmp_path / "*.nc")).open(set(WORLD.data_vars))
+    xr.testing.assert_equal(result[list(WORLD.data_vars)], WORLD)
+
+
+def test_one_state_per_file(tmp_path) -> None:
+    for number in range(3):
+        WORLD.isel(time=number).to_netcdf(tmp_path / f"{number}.nc")
+    result = FilesSource(path=str(tmp_path / "?.nc")).open(set(WORLD.data_vars))
+    xr.testing.assert_equal(result[list(WORLD.data_vars)], WORLD.isel(time=slice(3)))
+
+
+def test_zarr_stores_that_follow_each_other(tmp_path) -> None:
+    for number in range(2):
+        WORLD.isel(time=slice(4 * number, 4 * number + 4)).to_zarr(tmp_path / f"{number}.zarr", consolidated=False)
+    result = FilesSource(path=str(tmp_path / "*.zarr")).open(set(WORLD.data_vars))
+    xr.testing.assert_equal(result[list(WORLD.data_vars)], WORLD)
+
+
+def test_static_fields_in_every_file_stay_static(tmp_path) -> None:
+    both = WORLD.merge(mock_static(GRID))
+    for number in range(2):
+        both.isel(time=slice(4 * number, 4 * number + 4)).to_netcdf(tmp_path / f"{number}.nc")
+    with open_raw(tmp_path / "*.nc") as raw:
+        assert raw["land_sea_mask"].dims == ("latitude", "longitude")
+        assert raw.sizes["time"] == 8
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (WORLD[["2m_temperature"]], "geopotential, mean_sea_level_pressure, temperature is not in all of them"),
+        (mock_states(Grid.gaussian(6, 12), mock_times("2000-02-01", 2)), "align"),
+        (mock_static(GRID), "time"),
+    ],
+)
+def test_files_that_do_not_fit_together(tmp_path, other: xr.Dataset, reason: str) -> None:
+    WORLD.to_netcdf(tmp_path / "a.nc")
+    other.to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(
+        DataError, match=f"the 2 files of .* do not follow each other in time .*{reason}.*sources of their own"
+    ):
+        open_raw(tmp_path / "*.nc")
+
+
+@pytest.mark.parametrize("path", ["nothing.nc", "/nowhere/*.zarr", "[x].nc"])
+def test_nothing_there(path: str) -> None:
+    with pytest.raises(DataError, match=r"no such file or store: .*; check the path"):
+        open_raw(path)
+
+
+def test_relative_paths_and_brackets(tmp_path, monkeypatch) -> None:
+    (tmp_path / "here").mkdir()
+    WORLD.to_netcdf(tmp_path / "a[1].nc")
+    monkeypatch.chdir(tmp_path / "here")
+    for path in ("../a[1].nc", "../a*.nc"):
+        with open_raw(path) as raw:
+            assert raw.sizes["time"] == 8
+
+
+@pytest.mark.parametrize("content", [b"", b"not data at all", b"\x89HDF\r\n\x1a\n" + b"\x00" * 50, b"CDF\x01"])
+def test_unreadable_files(tmp_path, content: bytes) -> None:
+    (tmp_path / "bad.nc").write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot read .*bad\.nc as zarr or NetCDF \(.*\); is it complete\?"):
+        open_raw(tmp_path / "bad.nc")
+
+
+def test_a_truncated_netcdf(tmp_path) -> None:
+    WORLD.to_netcdf(tmp_path / "whole.nc")
+    whole = (tmp_path / "whole.nc").read_bytes()
+    (tmp_path / "cut.nc").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"cannot read .*cut\.nc"):
+        open_raw(tmp_path / "cut.nc")
+
+
+def test_a_folder_that_is_no_zarr(tmp_path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match=r"cannot read .*folder as zarr or NetCDF"):
+        open_raw(tmp_path / "folder")
+
+
+def flat_planet(dtype: type = np.float32) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
+    """(canonical world, the same with flat names south to north, static fields) as the simulated planet has them."""
+    world = mock_states(
+        GRID, mock_times("2000-01-01", 4, 12),
+        {"geopotential": [500], "u_component_of_wind": [200, 850], "2m_temperature": None, "total_precipitation": None},
+    )  # fmt: skip
+    names = {"lat": "latitude", "lon": "longitude"}
+    flat = {
+        "z500": world["geopotential"].sel(level=500, drop=True) / 9.80665,
+        "u850": world["u_component_of_wind"].sel(level=850, drop=True),
+        "u200": world["u_component_of_wind"].sel(level=200, drop=True),
+        "t2m": world["2m_temperature"], "tp": world["total_precipitation"] * 1000, "u10": world["2m_temperature"],
+        "rain": world["2m_temperature"],
+    }  # fmt: skip
+    static = mock_static(GRID)
+    still = {"orography": static["geopotential_at_surface"] / 9.80665, "land_sea_mask": static["land_sea_mask"]}
+    both = [xr.Dataset(fields).rename({new: old for old, new in names.items()}).isel(lat=slice(None, None, -1))
+            for fields in (flat, still)]  # fmt: skip
+    single = [data.assign_coords(lat=data["lat"].astype(dtype), lon=data["lon"].astype(dtype)) for data in both]
+    return world, single[0], single[1]
+
+
+@pytest.fixture
+def planet(tmp_path):
+    world, flat, static = flat_planet()
+    flat.to_netcdf(tmp_path / "planet.nc")
+    static.to_netcdf(tmp_path / "static.nc")
+    return world, SpeedySource(path=str(tmp_path / "planet.nc"), static_path=str(tmp_path / "static.nc"))
+
+
+def test_the_simulated_planet_is_canonical(planet) -> None:
+    world, source = planet
+    result = source.open({*world.data_vars, "land_sea_mask", "geopotential_at_surface"})
+    check(result)
+    assert set(result.data_vars) == {*world.data_vars, "land_sea_mask", "geopotential_at_surface"}
+    for name in ("2m_temperature", "total_precipitation"):
+        np.testing.assert_allclose(result[name], world[name], rtol=1e-6)
+    wind = result["u_component_of_wind"].sel(level=[200, 850])
+    np.testing.assert_allclose(wind, world["u_component_of_wind"].sel(level=[200, 850]), rtol=1e-6)
+    np.testing.assert_allclose(result["geopotential"].sel(level=500), world["geopotential"].sel(level=500), rtol=1e-6)
+    assert result["geopotential"].sel(level=200).isnull().all()
+    np.testing.assert_allclose(
+        result["geopotential_at_surface"], mock_static(GRID)["geopotential_at_surface"], rtol=1e-5
+    )
+
+
+def test_the_simulated_planet_alone(planet, tmp_path) -> None:
+    world, source = planet
+    alone = SpeedySource(path=source.path)
+    assert set(alone.open({"2m_temperature", "land_sea_mask"}).data_vars) == {"2m_temperature"}
+    with pytest.raises(DataError, match=r"planet\.nc holds none of vorticity; it has .*2m_temperature"):
+        alone.open({"vorticity"})
+    assert "10m_u_component_of_wind" not in alone.open(set(world.data_vars)).data_vars
+
+
+def test_static_fields_on_another_grid_are_refused(planet, tmp_path) -> None:
+    _, source = planet
+    with xr.open_dataset(source.static_path) as static:
+        moved = static.load().assign_coords(lon=static["lon"] + 1)
+    moved.to_netcdf(tmp_path / "moved.nc")
+    with pytest.raises(DataError, match=r"moved\.nc does not fit .*planet\.nc .*; give both on one grid"):
+        SpeedySource(path=source.path, static_path=str(tmp_path / "moved.nc")).open({"2m_temperature"})
+
+
+def test_the_files_are_closed_with_the_dataset(tmp_path) -> None:
+    WORLD.to_netcdf(tmp_path / "a.nc")
+    with open_raw(tmp_path / "a.nc") as raw:
+        raw.load()
+    shutil.move(tmp_path / "a.nc", tmp_path / "b.nc")
+    WORLD.isel(time=slice(2)).to_netcdf(tmp_path / "a.nc")
+    with open_raw(tmp_path / "a.nc") as raw:
+        assert raw.sizes["time"] == 2

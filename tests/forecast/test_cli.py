@@ -1,0 +1,339 @@
+"""The command line: help, one sentence for every mistake, and the whole way from data to maps."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+from data_pipeline.store import TrainingStore
+from forecast import cli
+from forecast.checkpoint import save_checkpoint
+from forecast.config import load_experiment, shipped_configs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from forecast.forecaster import Forecaster
+
+COMMANDS = [
+    [], ["data"], ["data", "build"], ["data", "info"], ["data", "simulate"], ["data", "sample"], ["config"],
+    ["config", "list"], ["config", "show"], ["train"], ["forecast"], ["score"], ["plot"], ["demo"],
+]  # fmt: skip
+
+
+@dataclass
+class Outcome:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome] if TYPE_CHECKING else object
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run ``sphercast`` with these words, in ``tmp_path``."""
+
+    def command(*words: object) -> Outcome:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["sphercast", *map(str, words)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        captured = capfd.readouterr()
+        code = caught.value.code
+        if isinstance(code, str):
+            return Outcome(1, captured.out, captured.err + code + "\n")
+        return Outcome(code or 0, captured.out, captured.err)
+
+    return command
+
+
+@pytest.fixture
+def fails(run: Run, tmp_path: Path) -> Callable[..., str]:
+    """Run a command that must fail with one sentence and write nothing; the sentence."""
+
+    def command(*words: object) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        outcome = run(*words)
+        assert outcome.code == 1
+        assert outcome.out == ""
+        (line,) = outcome.err.splitlines()
+        assert line.startswith("sphercast: ")
+        assert len(line) < 600
+        assert sorted(tmp_path.rglob("*")) == before, "nothing half-written stays"
+        return line
+
+    return command
+
+
+@pytest.fixture
+def checkpoint(forecaster: Forecaster, tmp_path: Path) -> Path:
+    path = tmp_path / "small.safetensors"
+    save_checkpoint(forecaster, path, {"trained_on": "nothing"})
+    return path
+
+
+@pytest.fixture
+def states(world_file: Path, tmp_path: Path) -> Path:
+    return shutil.copy(world_file, tmp_path / "states.nc")
+
+
+# what it says of itself
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help(run: Run, words: list[str]) -> None:
+    outcome = run(*words, "--help")
+    assert outcome.code == 0
+    assert outcome.out.startswith("Usage: sphercast")
+    assert outcome.err == ""
+
+
+def test_every_command_is_known_here() -> None:
+    """So that a new one gets its test of --help."""
+    groups = {"": cli.app, "data": cli.data_app, "config": cli.config_app}
+    names = [
+        f"{group} {command.name or command.callback.__name__}".strip()
+        for group, app in groups.items()
+        for command in app.registered_commands
+        if command.callback
+    ]
+    assert sorted(names) == sorted(" ".join(words) for words in COMMANDS if words not in ([], ["data"], ["config"]))
+
+
+def test_version(run: Run) -> None:
+    outcome = run("--version")
+    assert (outcome.code, outcome.out) == (0, f"sphercast {version('sphercast')}\n")
+
+
+def test_without_a_command_it_helps(run: Run) -> None:
+    outcome = run()
+    assert "Usage: sphercast" in outcome.out + outcome.err
+
+
+def test_help_needs_no_torch(environment: dict[str, str]) -> None:
+    """Heavy imports wait for their command."""
+    script = "import sys; from forecast import cli; print({'torch', 'xarray', 'matplotlib'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_config_list_and_show(run: Run) -> None:
+    outcome = run("config", "list")
+    assert outcome.code == 0
+    assert [line.split()[0] for line in outcome.out.splitlines()] == list(shipped_configs())
+    for name, text in shipped_configs().items():
+        assert run("config", "show", name).out == text
+
+
+# mistakes
+
+
+def test_unknown_shipped_config(fails: Callable[..., str]) -> None:
+    assert "no shipped config 'marsh'; expected one of: " in fails("config", "show", "marsh")
+
+
+@pytest.mark.parametrize("command", [("data", "build"), ("train",)])
+def test_unknown_config_key(
+    fails: Callable[..., str], write_config: Callable[..., Path], tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    path = write_config(tmp_path, model__wdiths=[8])
+    assert "unknown key 'model.wdiths'; remove it or mend the spelling" in fails(*command, path)
+
+
+def test_config_that_is_not_there(fails: Callable[..., str]) -> None:
+    assert "no config file nowhere.yaml" in fails("train", "nowhere.yaml")
+
+
+def test_variable_that_the_source_lacks(
+    fails: Callable[..., str], write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = write_config(tmp_path, data__variables={"mean_sea_level_pressure": None})
+    assert "lack mean_sea_level_pressure; they have" in fails("data", "build", path)
+
+
+def test_source_with_a_missing_time(
+    fails: Callable[..., str], write_config: Callable[..., Path], world: xr.Dataset, tmp_path: Path
+) -> None:
+    gappy = tmp_path / "gappy.nc"
+    world.drop_isel(time=[30, 31]).to_netcdf(gappy, engine="netcdf4")
+    path = write_config(tmp_path, data__sources=[{"kind": "files", "path": str(gappy)}])
+    line = fails("data", "build", path)
+    assert "2 of 240 times are missing at an interval of 12 h: 2000-01-16T00, 2000-01-16T12" in line
+
+
+def test_training_before_building(fails: Callable[..., str], write_config: Callable[..., Path], tmp_path: Path) -> None:
+    assert "no training store at" in fails("train", write_config(tmp_path))
+
+
+def test_training_on_a_store_that_lacks_a_variable(
+    fails: Callable[..., str], write_config: Callable[..., Path], tmp_path: Path, store: TrainingStore
+) -> None:
+    path = write_config(
+        tmp_path, data__store=str(store.path), data__variables={"mean_sea_level_pressure": None}
+    )
+    assert "the config asks for ['mean_sea_level_pressure']; rebuild it" in fails("train", path)
+
+
+def test_initial_time_outside_the_data(fails: Callable[..., str], checkpoint: Path, states: Path) -> None:
+    line = fails("forecast", checkpoint, "--data", states, "--init", "2020-01-01", "--out", "f.nc")
+    assert "no state at 2019-12-31T12, 2020-01-01T00; they hold 240 times in 2000-01-01T00..2000-04-29T12" in line
+
+
+def test_initial_time_that_is_none(fails: Callable[..., str], checkpoint: Path, states: Path) -> None:
+    line = fails("forecast", checkpoint, "--data", states, "--init", "tomorrow", "--out", "f.nc")
+    assert "cannot read the time 'tomorrow'; expected UTC as in" in line
+
+
+def test_data_with_a_missing_time(
+    fails: Callable[..., str], checkpoint: Path, world: xr.Dataset, tmp_path: Path
+) -> None:
+    world.drop_isel(time=3).to_netcdf(tmp_path / "gappy.nc", engine="netcdf4")
+    line = fails("forecast", checkpoint, "--data", "gappy.nc", "--init", "2000-01-03", "--out", "f.nc")
+    assert "no state at 2000-01-02T12;" in line
+
+
+def test_data_that_lack_a_variable(
+    fails: Callable[..., str], checkpoint: Path, world: xr.Dataset, tmp_path: Path
+) -> None:
+    world.drop_vars("specific_humidity").to_netcdf(tmp_path / "dry.nc", engine="netcdf4")
+    assert "lack specific_humidity_700; they have" in fails(
+        "forecast", checkpoint, "--data", "dry.nc", "--out", "f.nc"
+    )
+
+
+def test_checkpoint_of_another_grid(
+    fails: Callable[..., str], checkpoint: Path, world: xr.Dataset, tmp_path: Path
+) -> None:
+    world.isel(longitude=slice(None, None, 2)).to_netcdf(tmp_path / "coarse.nc", engine="netcdf4")
+    line = fails("forecast", checkpoint, "--data", "coarse.nc", "--out", "f.nc")
+    assert "the checkpoint is for the 8x16 grid" in line
+    assert "the data are on the 8x8 grid" in line
+
+
+def test_truncated_checkpoint(fails: Callable[..., str], checkpoint: Path, states: Path) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    line = fails("forecast", checkpoint, "--data", states, "--out", "f.nc")
+    assert "small.safetensors is truncated or no safetensors file" in line
+
+
+def test_checkpoint_that_is_not_there(fails: Callable[..., str], states: Path) -> None:
+    assert "no checkpoint at nowhere" in fails("forecast", "nowhere", "--data", states, "--out", "f.nc")
+
+
+def test_days_that_are_no_steps(fails: Callable[..., str], checkpoint: Path, states: Path) -> None:
+    line = fails("forecast", checkpoint, "--data", states, "--days", "0.7", "--out", "f.nc")
+    assert "got 0.7 days, expected a multiple of the model's step of 12 h" in line
+
+
+def test_data_that_are_not_there(fails: Callable[..., str], checkpoint: Path) -> None:
+    line = fails("forecast", checkpoint, "--data", "nowhere.nc", "--out", "f.nc")
+    assert "no such file or store: nowhere.nc" in line
+
+
+@pytest.mark.parametrize("command", ["plot", "score"])
+def test_forecast_that_is_no_netcdf(fails: Callable[..., str], tmp_path: Path, states: Path, command: str) -> None:
+    (tmp_path / "bad.nc").write_bytes(b"CDF nothing")
+    words = ["--variable", "2m_temperature", "--out", "p.png"] if command == "plot" else [states, "--out", "s.nc"]
+    assert "bad.nc" in fails(command, "bad.nc", *words, *(["--quiet"] if command == "score" else []))
+
+
+def test_score_of_the_truth_alone(fails: Callable[..., str], states: Path) -> None:
+    assert "expected forecasts and then the truth" in fails("score", states)
+
+
+def test_full_disk(
+    fails: Callable[..., str], checkpoint: Path, states: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "f.nc")
+
+    monkeypatch.setattr("forecast.writer.EnsembleWriter.write", full)
+    line = fails("forecast", checkpoint, "--data", states, "--days", "1", "--out", "f.nc", "--quiet")
+    assert line == "sphercast: No space left on device: f.nc; free space or mend the path"
+
+
+def test_full_disk_as_the_netcdf_library_says_it(
+    checkpoint: Path, states: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """A limit on the size of files stands for the full disk; the library raises a RuntimeError."""
+    script = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "from forecast.cli import main; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)); main()"
+    )
+    words = ["forecast", checkpoint, "--data", states, "--days", "2", "--out", tmp_path / "f.nc", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, words)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("sphercast: cannot write (")
+    assert sorted(tmp_path.iterdir()) == sorted([checkpoint, states])
+
+
+def test_wrong_option_value_is_a_usage_error(run: Run, checkpoint: Path) -> None:
+    outcome = run("forecast", checkpoint, "--members", "0", "--out", "f.nc")
+    assert outcome.code == 2
+    assert "--members" in outcome.err
+
+
+# the whole way
+
+
+def test_from_data_to_maps(run: Run, write_config: Callable[..., Path], tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    store = load_experiment(config).data.store
+    file, scores, image = (tmp_path / name for name in ("forecast.nc", "scores.nc", "map.png"))
+
+    def succeeds(*words: Any) -> str:
+        outcome = run(*words)
+        assert outcome.code == 0, outcome.err
+        return outcome.out
+
+    assert succeeds("data", "build", config, "--quiet") == f"store: {store}\n"
+    assert "8x16 grid" in succeeds("data", "info", store)
+    assert "240 times, 2000-01-01T00 to 2000-04-29T12" in succeeds("data", "info", store)
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    assert succeeds("train", config, "--quiet") == f"checkpoint: {checkpoint}\n"
+    words = ("--data", store, "--init", "2000-04-10", "--members", 3, "--days", 1, "--out", file, "--quiet")
+    assert succeeds("forecast", checkpoint, *words) == f"forecast: {file}\n"
+    with xr.open_dataset(file, decode_timedelta=False) as written:
+        assert written.attrs["checkpoint_trained_on"].startswith("store.zarr")
+        assert len(written.attrs["checkpoint_sha256"]) == 64
+        assert written.sizes["realization"] == 3
+        assert np.isfinite(written["2m_temperature"]).all()
+    assert f"scores: {scores}\n" in succeeds("score", file, store, "--out", scores, "--quiet")
+    with xr.open_dataset(scores, decode_timedelta=False) as scored:
+        assert np.isfinite(scored["crps_2m_temperature"].sel(model="forecast")).all()
+        assert {"forecast", "persistence", "climatology"} <= set(scored["model"].values.tolist())
+    assert succeeds("plot", file, "--variable", "2m_temperature", "--out", image) == f"map: {image}\n"
+    assert image.read_bytes().startswith(b"\x89PNG")
+    cuts = ("--period", "2000-04-01..2000-04-05", "--out", tmp_path / "cut")
+    succeeds("data", "sample", store, *cuts)
+    again = ("--data", tmp_path / "cut" / "states.nc", "--members", 2, "--days", 0.5, "--out", tmp_path / "second.nc")
+    succeeds("forecast", checkpoint, *again, "--quiet")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert not [name for name in names if "partial" in name]
+
+
+def test_the_experiment_shown_can_be_written_back(run: Run, tmp_path: Path) -> None:
+    for name in shipped_configs():
+        path = tmp_path / "copy.yaml"
+        path.write_text(run("config", "show", name).out)
+        assert load_experiment(path) == load_experiment(name)
+        assert yaml.safe_load(path.read_text())["model"]

@@ -1,0 +1,103 @@
+"""The rollout: members that depend on nothing but themselves, and a stop at the first bad state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from data_pipeline.errors import DataError
+from forecast.noise import SphericalNoise
+from forecast.rollout import InitialState, rollout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from forecast.forecaster import Forecaster
+
+
+def states(forecaster: Forecaster, initial: InitialState, members: Sequence[int], seed: int = 0) -> torch.Tensor:
+    """(member, step, channel, latitude, longitude) of two steps, in units of the standard deviation."""
+    drawn = [forecast.states for forecast in rollout(forecaster, initial, members=members, steps=2, seed=seed)]
+    return forecaster.normalizer.state(torch.stack(drawn, 1))
+
+
+def test_times_and_shapes(forecaster: Forecaster, initial: InitialState) -> None:
+    forecasts = list(rollout(forecaster, initial, members=range(3), steps=4, seed=0))
+    assert [f.time - initial.time for f in forecasts] == [np.timedelta64(12 * n, "h") for n in range(1, 5)]
+    assert {f.states.shape for f in forecasts} == {(3, 7, 8, 16)}
+
+
+def test_member_does_not_depend_on_the_others(forecaster: Forecaster, initial: InitialState) -> None:
+    together = states(forecaster, initial, range(5))
+    for members in ([3], [4, 0], [2, 3, 4]):
+        torch.testing.assert_close(states(forecaster, initial, members), together[members], rtol=1e-3, atol=1e-4)
+
+
+def test_noise_of_a_member_is_identical_to_the_bit(
+    forecaster: Forecaster, initial: InitialState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[torch.Tensor] = []
+    draw = SphericalNoise.draw
+
+    def spy(self: SphericalNoise, *args: object) -> torch.Tensor:
+        drawn.append(draw(self, *args))  # type: ignore[arg-type]
+        return drawn[-1]
+
+    monkeypatch.setattr(SphericalNoise, "draw", spy)
+    for members in (range(4), [2]):
+        list(rollout(forecaster, initial, members=members, steps=2, seed=1))
+    together, alone = drawn[:2], drawn[2:]
+    assert all(torch.equal(one[0], all_[2]) for one, all_ in zip(alone, together, strict=True))
+    assert not torch.equal(together[0], together[1]), "every step has its own noise"
+
+
+def test_members_and_seeds_differ_and_repeat(forecaster: Forecaster, initial: InitialState) -> None:
+    first = states(forecaster, initial, [0, 1])
+    assert torch.equal(states(forecaster, initial, [0, 1]), first)
+    assert (first[0] - first[1]).abs().max() > 0.1
+    assert (states(forecaster, initial, [0, 1], seed=1) - first).abs().max() > 0.1
+
+
+def test_second_step_starts_from_the_first(forecaster: Forecaster, initial: InitialState) -> None:
+    first, second = rollout(forecaster, initial, members=[6], steps=2, seed=0)
+    again = InitialState(initial.current, first.states[0], first.time)
+    from forecast.noise import member_generator
+
+    noise = forecaster.noise.draw([member_generator(0, initial.time, 6, 1)], 7)
+    expected = forecaster.step(again.previous[None], again.current[None], again.time, noise)
+    torch.testing.assert_close(second.states, expected)
+
+
+def test_initial_state_is_left_alone(forecaster: Forecaster, initial: InitialState) -> None:
+    before = initial.current.clone()
+    list(rollout(forecaster, initial, members=range(2), steps=1, seed=0))
+    assert torch.equal(initial.current, before)
+
+
+def test_is_lazy(forecaster: Forecaster, initial: InitialState) -> None:
+    assert next(rollout(forecaster, initial, members=[0], steps=10**9, seed=0)).states.isfinite().all()
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_stops_when_a_member_is_not_finite(
+    make_forecaster: Callable[..., Forecaster], initial: InitialState, monkeypatch: pytest.MonkeyPatch, bad: float
+) -> None:
+    forecaster = make_forecaster()
+    draw = SphericalNoise.draw
+    calls = []
+
+    def ill(self: SphericalNoise, *args: object) -> torch.Tensor:
+        noise = draw(self, *args)  # type: ignore[arg-type]
+        calls.append(1)
+        if len(calls) == 2:
+            noise[1, 3, 4, 5] = bad
+        return noise
+
+    monkeypatch.setattr(SphericalNoise, "draw", ill)
+    running = rollout(forecaster, initial, members=[7, 8, 9], steps=5, seed=0)
+    next(running)
+    with pytest.raises(DataError, match="members 8 are not finite after step 2; check the initial state"):
+        next(running)
