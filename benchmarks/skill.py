@@ -35,14 +35,20 @@ def main() -> None:
     scores = score(files, states, climatology=find_climatology(options.climatology or options.data))
     write_scores(scores, options.out / "scores.nc")
     print(crps_table(scores))
-    print(json.dumps({name: _listed(scores[name]) for name in scores.data_vars if str(name).startswith(("crps", "spread_skill"))}))
+    print(
+        json.dumps(
+            {name: _listed(scores[name]) for name in scores.data_vars if str(name).startswith(("crps", "spread_skill"))}
+        )
+    )
 
 
 def _listed(field: object) -> object:
     return np.round(np.asarray(field), 6).tolist()
 
 
-def _initial_times(times: np.ndarray, options: argparse.Namespace, length: np.timedelta64, step: np.timedelta64) -> np.ndarray:
+def _initial_times(
+    times: np.ndarray, options: argparse.Namespace, length: np.timedelta64, step: np.timedelta64
+) -> np.ndarray:
     first = np.datetime64(options.start, "ns") if options.start else times[0]
     last = np.datetime64(options.stop, "ns") if options.stop else times[-1]
     inside = times[(times >= first) & (times <= last)]

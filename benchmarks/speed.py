@@ -1,4 +1,4 @@
-"""What the hot paths cost, as JSON: denoiser evaluations beside the machine's matmul peak, and the CRPS beside properscoring.
+"""What the hot paths cost, as JSON: denoiser beside the machine's matmul peak, CRPS beside properscoring.
 
 Every ratio is between two things measured in this one run.
 """

@@ -73,7 +73,7 @@ class Climatology:
     @classmethod
     def open(cls, path: Path) -> Climatology:
         """Read a NetCDF file of ``to_dataset``."""
-        with xr.open_dataset(path, decode_timedelta=False) as dataset:
+        with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as dataset:
             return cls.from_dataset(dataset)
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 import xarray as xr
 
-from data_pipeline.channels import Channel
 from evaluation.aggregate import AggregationState
 from evaluation.metrics.registry import metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from data_pipeline.channels import Channel
     from evaluation.metrics.forms import Floats
 
 Label: TypeAlias = str | float | int | None

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from data_pipeline.grid import Grid
 from evaluation.metrics.forms import Gaussian, Point
 from evaluation.pairs import Snapshots, channels, minutes, require_grid
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from data_pipeline.grid import Grid
     from evaluation.metrics.forms import Forecast
     from evaluation.pairs import Match
 

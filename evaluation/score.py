@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from data_pipeline.progress import track
-
 from data_pipeline.errors import ScoreError
 from data_pipeline.grid import Grid
+from data_pipeline.progress import track
 from data_pipeline.publish import publishing
 from evaluation.aggregate import AggregationState, observed_weights
 from evaluation.assemble import Key, States, sample_sizes, to_dataset

@@ -80,7 +80,8 @@ def _open_one(path: Path) -> xr.Dataset:
     try:
         if path.is_dir():
             return _open_zarr(path)
-        dataset = xr.open_dataset(path, decode_timedelta=False)
+        # To guess the engine xarray would load every plugin; eccodes and pyproj in one process corrupt the heap.
+        dataset = xr.open_dataset(path, engine="netcdf4", decode_timedelta=False)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"cannot read {path} as zarr or NetCDF ({reason}); is it complete?") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -10,10 +9,11 @@ import numpy as np
 
 from data_pipeline.errors import ScoreError
 from evaluation.metrics import crps, moments
-from evaluation.metrics.forms import Forecast
 
 if TYPE_CHECKING:
-    from evaluation.metrics.forms import Floats
+    from collections.abc import Callable, Mapping, Sequence
+
+    from evaluation.metrics.forms import Floats, Forecast
 
 Statistic: TypeAlias = "Callable[[Forecast], Floats]"
 Means: TypeAlias = "Mapping[str, Floats]"

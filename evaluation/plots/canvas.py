@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from cartopy.mpl.geoaxes import GeoAxes
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -21,6 +20,7 @@ from evaluation.plots.titles import number
 from evaluation.plots.views import View, graticule, map_lines
 
 if TYPE_CHECKING:
+    from cartopy.mpl.geoaxes import GeoAxes
     from matplotlib.contour import QuadContourSet
 
     from data_pipeline.grid import Grid

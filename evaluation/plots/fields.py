@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
@@ -17,6 +16,7 @@ from evaluation.plots.style import Style, style_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import xarray as xr
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]

@@ -75,8 +75,8 @@ _SPEED: dict[int | None, Range] = {
     1000: (0, 30, 2.5), 925: (0, 30, 2.5), 850: (0, 30, 2.5), 700: (0, 48, 4), 500: (0, 60, 5),
     300: (0, 90, 5), 250: (0, 90, 5), 200: (0, 90, 5), None: (0, 30, 2.5),
 }  # fmt: skip
-_CELSIUS: dict[int | None, Range] = {level: (-40, 40, 4) for level in (700, 850, 925)}
-_SURFACE_CELSIUS: dict[int | None, Range] = {level: (-48, 48, 4) for level in (None, 1000)}
+_CELSIUS: dict[int | None, Range] = dict.fromkeys((700, 850, 925), (-40, 40, 4))
+_SURFACE_CELSIUS: dict[int | None, Range] = dict.fromkeys((None, 1000), (-48, 48, 4))
 _RAIN = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 75.0, 100.0)
 _HEIGHT, _ZERO_CELSIUS = 0.1 / GRAVITY, -273.15
 

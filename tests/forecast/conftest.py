@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 import yaml
 
 from data_pipeline.build import build
@@ -25,6 +24,8 @@ from forecast.rollout import InitialState
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import xarray as xr
 
 MEMORY = 0.5
 """Correlation of a state of the world with the one 12 h before."""

@@ -73,7 +73,9 @@ def test_equal_forecasters_make_equal_files(forecaster: Forecaster, saved: Path,
         assert (tmp_path / name).read_bytes() == saved.read_bytes()
 
 
-def test_half_precision_weights_load_as_single(forecaster: Forecaster, saved: Path, changed: Callable[..., Path]) -> None:
+def test_half_precision_weights_load_as_single(
+    forecaster: Forecaster, saved: Path, changed: Callable[..., Path]
+) -> None:
     half = {name: value.half() for name, value in read_tensors(saved)[1].items() if name.startswith("weight.")}
     loaded = load_checkpoint(changed(half))
     assert {value.dtype for value in loaded.denoiser.parameters()} == {torch.float32}
@@ -102,7 +104,7 @@ def test_not_safetensors_at_all(tmp_path: Path) -> None:
 def test_foreign_safetensors(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     save_file({"x": torch.zeros(2)}, path)
-    with pytest.raises(CheckpointError, match="format None, expected 'sphercast checkpoint 1'"):
+    with pytest.raises(CheckpointError, match=r"format None, expected 'sphercast checkpoint 1'"):
         load_checkpoint(path)
 
 
@@ -114,7 +116,7 @@ def test_later_format(changed: Callable[..., Path]) -> None:
 @pytest.mark.parametrize("key", ["channels", "latitude", "longitude", "model", "sampler"])
 @pytest.mark.parametrize("value", [None, "", "7", '"x"', "[]", '{"a": 1}', '["no such variable"]'])
 def test_bad_metadata(changed: Callable[..., Path], key: str, value: str | None) -> None:
-    with pytest.raises(CheckpointError, match="do not fit together .*copy or train it anew") as caught:
+    with pytest.raises(CheckpointError, match=r"do not fit together .*copy or train it anew") as caught:
         load_checkpoint(changed(**{key: value}))
     assert "\n" not in str(caught.value)
 
@@ -151,9 +153,7 @@ def test_shipped_names_are_found() -> None:
     assert find_checkpoint("some/where.safetensors") == Path("some/where.safetensors")
 
 
-def test_failed_write_leaves_nothing(
-    forecaster: Forecaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_write_leaves_nothing(forecaster: Forecaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -176,7 +176,7 @@ def test_nothing_is_unpickled(saved: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_written_tensors_are_read_back(tmp_path: Path) -> None:
     tensors = {"b": torch.randn(2, 3), "a": torch.tensor(7.0), "ü": torch.zeros(0, 2)}
-    write_tensors(tensors, {"word": "Grüße \"quoted\" \\ /"}, tmp_path / "t")
+    write_tensors(tensors, {"word": 'Grüße "quoted" \\ /'}, tmp_path / "t")
     metadata, got = read_tensors(tmp_path / "t")
-    assert metadata == {"word": "Grüße \"quoted\" \\ /"}
+    assert metadata == {"word": 'Grüße "quoted" \\ /'}
     assert all(np.array_equal(got[name], value) for name, value in tensors.items())

@@ -6,6 +6,7 @@ import errno
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -15,15 +16,14 @@ import pytest
 import xarray as xr
 import yaml
 
-from data_pipeline.store import TrainingStore
 from forecast import cli
 from forecast.checkpoint import save_checkpoint
 from forecast.config import load_experiment, shipped_configs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from data_pipeline.store import TrainingStore
     from forecast.forecaster import Forecaster
 
 COMMANDS = [
@@ -41,7 +41,7 @@ class Outcome:
     err: str
 
 
-Run = Callable[..., Outcome] if TYPE_CHECKING else object
+Run = Callable[..., Outcome]
 
 
 @pytest.fixture
@@ -184,9 +184,7 @@ def test_training_before_building(fails: Callable[..., str], write_config: Calla
 def test_training_on_a_store_that_lacks_a_variable(
     fails: Callable[..., str], write_config: Callable[..., Path], tmp_path: Path, store: TrainingStore
 ) -> None:
-    path = write_config(
-        tmp_path, data__store=str(store.path), data__variables={"mean_sea_level_pressure": None}
-    )
+    path = write_config(tmp_path, data__store=str(store.path), data__variables={"mean_sea_level_pressure": None})
     assert "the config asks for ['mean_sea_level_pressure']; rebuild it" in fails("train", path)
 
 
@@ -212,9 +210,7 @@ def test_data_that_lack_a_variable(
     fails: Callable[..., str], checkpoint: Path, world: xr.Dataset, tmp_path: Path
 ) -> None:
     world.drop_vars("specific_humidity").to_netcdf(tmp_path / "dry.nc", engine="netcdf4")
-    assert "lack specific_humidity_700; they have" in fails(
-        "forecast", checkpoint, "--data", "dry.nc", "--out", "f.nc"
-    )
+    assert "lack specific_humidity_700; they have" in fails("forecast", checkpoint, "--data", "dry.nc", "--out", "f.nc")
 
 
 def test_checkpoint_of_another_grid(
@@ -257,9 +253,7 @@ def test_score_of_the_truth_alone(fails: Callable[..., str], states: Path) -> No
     assert "expected forecasts and then the truth" in fails("score", states)
 
 
-def test_full_disk(
-    fails: Callable[..., str], checkpoint: Path, states: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk(fails: Callable[..., str], checkpoint: Path, states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "f.nc")
 
@@ -312,13 +306,13 @@ def test_from_data_to_maps(run: Run, write_config: Callable[..., Path], tmp_path
     assert succeeds("train", config, "--quiet") == f"checkpoint: {checkpoint}\n"
     words = ("--data", store, "--init", "2000-04-10", "--members", 3, "--days", 1, "--out", file, "--quiet")
     assert succeeds("forecast", checkpoint, *words) == f"forecast: {file}\n"
-    with xr.open_dataset(file, decode_timedelta=False) as written:
+    with xr.open_dataset(file, engine="netcdf4", decode_timedelta=False) as written:
         assert written.attrs["checkpoint_trained_on"].startswith("store.zarr")
         assert len(written.attrs["checkpoint_sha256"]) == 64
         assert written.sizes["realization"] == 3
         assert np.isfinite(written["2m_temperature"]).all()
     assert f"scores: {scores}\n" in succeeds("score", file, store, "--out", scores, "--quiet")
-    with xr.open_dataset(scores, decode_timedelta=False) as scored:
+    with xr.open_dataset(scores, engine="netcdf4", decode_timedelta=False) as scored:
         assert np.isfinite(scored["crps_2m_temperature"].sel(model="forecast")).all()
         assert {"forecast", "persistence", "climatology"} <= set(scored["model"].values.tolist())
     assert succeeds("plot", file, "--variable", "2m_temperature", "--out", image) == f"map: {image}\n"

@@ -60,7 +60,7 @@ def test_zero_network_of_flow_matching_has_loss_two() -> None:
 
 def test_loss_is_float32_under_autocast(process: Process) -> None:
     network = torch.nn.Sequential()
-    network.forward = lambda fields, _label: (fields[:, :2].bfloat16())  # type: ignore[method-assign]
+    network.forward = lambda fields, _label: fields[:, :2].bfloat16()  # type: ignore[method-assign]
     denoiser = Denoiser(network, process)
     clean, noise = torch.randn(2, *SHAPE).unbind()
     condition = torch.zeros(3, 1, 4, 8)

@@ -40,16 +40,20 @@ def test_a_store_and_its_source_give_the_same_state(
 
 def test_order_of_variables_does_not_matter(forecaster: Forecaster, world: xr.Dataset) -> None:
     shuffled = world[list(reversed(list(world.data_vars)))]
-    assert torch.equal(initial_state(forecaster, shuffled, TIME).current, initial_state(forecaster, world, TIME).current)
+    assert torch.equal(
+        initial_state(forecaster, shuffled, TIME).current, initial_state(forecaster, world, TIME).current
+    )
 
 
 def test_time_outside_the_data(forecaster: Forecaster, world: xr.Dataset) -> None:
-    with pytest.raises(DataError, match=r"no state at 2011-01-01T12, 2011-01-02T00; they hold 240 times in 2000-01-01T00"):
+    with pytest.raises(
+        DataError, match=r"no state at 2011-01-01T12, 2011-01-02T00; they hold 240 times in 2000-01-01T00"
+    ):
         initial_state(forecaster, world, np.datetime64("2011-01-02", "ns"))
 
 
 def test_time_without_one_before(forecaster: Forecaster, world: xr.Dataset) -> None:
-    with pytest.raises(DataError, match="no state at 1999-12-31T12;.*one step before; choose another --init"):
+    with pytest.raises(DataError, match=r"no state at 1999-12-31T12;.*one step before; choose another --init"):
         initial_state(forecaster, world, np.datetime64("2000-01-01", "ns"))
     assert first_time(forecaster, world) == np.datetime64("2000-01-01T12", "ns")
 
@@ -108,5 +112,5 @@ def test_times_as_people_write_them(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "now", "today", "NaT", "5 January", "2001-13-01", "2001-02-30", "5"])
 def test_times_that_are_none(text: str) -> None:
-    with pytest.raises(DataError, match="cannot read the time .*; expected UTC as in 2001-01-05T00"):
+    with pytest.raises(DataError, match=r"cannot read the time .*; expected UTC as in 2001-01-05T00"):
         parse_time(text)

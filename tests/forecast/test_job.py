@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def forecast(path: Path, forecaster: Forecaster, job: Job) -> xr.Dataset:
     run(job, forecaster, path, {}, progress=False)
-    with xr.open_dataset(path, decode_timedelta=False) as opened:
+    with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as opened:
         return opened.load()
 
 

@@ -26,7 +26,7 @@ def test_state_and_increment_in_closed_form(scales: Normalizer) -> None:
 
 
 def test_advance_undoes_increment(scales: Normalizer) -> None:
-    before, after = torch.randn(2, 3, 2, 4, 8).unbind() 
+    before, after = torch.randn(2, 3, 2, 4, 8).unbind()
     torch.testing.assert_close(scales.advance(before, scales.increment(before, after)), after, rtol=1e-4, atol=1e-4)
 
 

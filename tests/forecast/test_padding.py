@@ -50,9 +50,7 @@ def rotation(grid: Grid, axis: np.ndarray) -> np.ndarray:
     latitude, longitude = np.meshgrid(*map(np.deg2rad, (grid.latitude, grid.longitude)), indexing="ij")
     up = np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)])
     east = np.stack([-np.sin(longitude), np.cos(longitude), np.zeros_like(longitude)])
-    north = np.stack(
-        [-np.sin(latitude) * np.cos(longitude), -np.sin(latitude) * np.sin(longitude), np.cos(latitude)]
-    )
+    north = np.stack([-np.sin(latitude) * np.cos(longitude), -np.sin(latitude) * np.sin(longitude), np.cos(latitude)])
     velocity = np.cross(axis, up, axisb=0, axisc=0)
     return np.stack([(velocity * east).sum(0), (velocity * north).sum(0), np.tensordot(axis, up, 1)])
 

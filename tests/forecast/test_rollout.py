@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from data_pipeline.errors import DataError
-from forecast.noise import SphericalNoise
+from forecast.noise import SphericalNoise, member_generator
 from forecast.rollout import InitialState, rollout
 
 if TYPE_CHECKING:
@@ -64,8 +64,6 @@ def test_members_and_seeds_differ_and_repeat(forecaster: Forecaster, initial: In
 def test_second_step_starts_from_the_first(forecaster: Forecaster, initial: InitialState) -> None:
     first, second = rollout(forecaster, initial, members=[6], steps=2, seed=0)
     again = InitialState(initial.current, first.states[0], first.time)
-    from forecast.noise import member_generator
-
     noise = forecaster.noise.draw([member_generator(0, initial.time, 6, 1)], 7)
     expected = forecaster.step(again.previous[None], again.current[None], again.time, noise)
     torch.testing.assert_close(second.states, expected)

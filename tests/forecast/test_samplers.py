@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,14 +10,11 @@ import torch
 from forecast.process import EDM, FlowMatching, Process
 from forecast.samplers import SAMPLERS, euler, heun
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 MEAN = torch.tensor([1.5, -0.5, 0.0], dtype=torch.float64)
 STD = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
 """Per channel; with independent channels the covariance is diagonal."""
 
-Sampler = Callable[..., torch.Tensor] if TYPE_CHECKING else object
+Sampler = Callable[..., torch.Tensor]
 
 
 def denoise(x: torch.Tensor, s: torch.Tensor) -> torch.Tensor:

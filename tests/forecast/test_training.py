@@ -195,7 +195,7 @@ def test_truncated_state_falls_back_to_the_one_before(experiment: Callable[..., 
 
 def test_refuses_the_state_of_another_config(experiment: Callable[..., Experiment]) -> None:
     folder = train(experiment(), progress=False).parent
-    with pytest.raises(CheckpointError, match="another config; remove .*run, or set another 'folder'"):
+    with pytest.raises(CheckpointError, match=r"another config; remove .*run, or set another 'folder'"):
         train(experiment(training__learning_rate=0.5), progress=False)
     assert len(states(folder)) == 2
 
@@ -229,7 +229,7 @@ def test_refuses_a_store_of_other_channels(experiment: Callable[..., Experiment]
 
 
 def test_refuses_a_store_on_another_grid(experiment: Callable[..., Experiment]) -> None:
-    with pytest.raises(DataError, match="8x16 grid.* config asks for the 16x32 grid"):
+    with pytest.raises(DataError, match=r"8x16 grid.* config asks for the 16x32 grid"):
         train(experiment(data__grid={"kind": "gaussian", "latitudes": 16, "longitudes": 32}), progress=False)
 
 
@@ -242,9 +242,14 @@ def test_dropout_resumes_too(experiment: Callable[..., Experiment]) -> None:
     assert all(torch.equal(resumed[name], value) for name, value in whole.items())
 
 
-TRAIN = "import sys, torch; torch.set_num_threads(1)\n" \
-        "from forecast.config import load_experiment\nfrom forecast.training.loop import train\n" \
-        "print('ready', flush=True)\ntrain(load_experiment(sys.argv[1]), progress=False)"  # fmt: skip
+TRAIN = """
+import sys, torch
+torch.set_num_threads(1)
+from forecast.config import load_experiment
+from forecast.training.loop import train
+print("ready", flush=True)
+train(load_experiment(sys.argv[1]), progress=False)
+"""
 
 
 def test_killed_anywhere_and_run_again_gives_identical_weights(
@@ -259,7 +264,7 @@ def test_killed_anywhere_and_run_again_gives_identical_weights(
     began = time.monotonic()
     checkpoint = train(load_experiment(paths[whole]), progress=False)
     duration = time.monotonic() - began
-    wait = random.Random(4)  # noqa: S311
+    wait = random.Random(4)
     kills = 0
     for _ in range(2):
         process = subprocess.Popen(

@@ -109,4 +109,5 @@ def test_noise_embedding_tells_labels_apart() -> None:
 
 
 def test_networks_by_name() -> None:
-    assert NETWORKS == {"unet": SphericalUNet}
+    assert list(NETWORKS) == ["unet"]
+    assert NETWORKS["unet"] is SphericalUNet

@@ -51,7 +51,7 @@ def raw(path: Path) -> Iterator[netCDF4.Dataset]:
 
 
 def test_xarray_reads_back_what_was_written(path: Path) -> None:
-    with xr.open_dataset(path, decode_timedelta=True) as opened:
+    with xr.open_dataset(path, engine="netcdf4", decode_timedelta=True) as opened:
         assert dict(opened.sizes) == {"realization": 3, "time": 3, "level": 2, "latitude": 8, "longitude": 16}
         stacked = CHANNELS.stack(opened[list(CHANNELS.variables)])
         expected = np.stack([states(number) for number in range(3)], 1)
@@ -126,7 +126,7 @@ def test_members_may_come_in_any_order(tmp_path: Path) -> None:
     with writing_ensemble(tmp_path / "f.nc", LAYOUT, {}) as writer:
         for members in ([2, 0], [1]):
             writer.write(members, TIMES[1], states(0)[members])
-    with xr.open_dataset(tmp_path / "f.nc", decode_timedelta=False) as opened:
+    with xr.open_dataset(tmp_path / "f.nc", engine="netcdf4", decode_timedelta=False) as opened:
         np.testing.assert_array_equal(opened["mean_sea_level_pressure"][:, 1], states(0)[:, 3])
 
 
@@ -134,7 +134,7 @@ def test_members_need_not_count_from_zero(tmp_path: Path) -> None:
     layout = EnsembleLayout(CHANNELS, GRID, [3, 7], INITIAL, TIMES)
     with writing_ensemble(tmp_path / "f.nc", layout, {}) as writer:
         writer.write([7], TIMES[0], states(0, 1))
-    with xr.open_dataset(tmp_path / "f.nc", decode_timedelta=False) as opened:
+    with xr.open_dataset(tmp_path / "f.nc", engine="netcdf4", decode_timedelta=False) as opened:
         np.testing.assert_array_equal(opened["mean_sea_level_pressure"].sel(realization=7)[0], states(0, 1)[0, 3])
         assert opened["mean_sea_level_pressure"].sel(realization=3).isnull().all()
 
@@ -149,7 +149,7 @@ def test_without_levels_there_is_no_level(tmp_path: Path) -> None:
 
 def test_unknown_time_or_member(tmp_path: Path) -> None:
     for members, time in (([0], INITIAL), ([9], TIMES[0])):
-        with pytest.raises(KeyError), writing_ensemble(tmp_path / "f.nc", LAYOUT, {}) as writer:  # noqa: PT012
+        with pytest.raises(KeyError), writing_ensemble(tmp_path / "f.nc", LAYOUT, {}) as writer:
             writer.write(members, time, states(0, 1))
     assert not list(tmp_path.iterdir())
 
