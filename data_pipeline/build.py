@@ -20,9 +20,10 @@ from data_pipeline.climatology import fit_climatology
 from data_pipeline.errors import DataError
 from data_pipeline.gather import open_sources
 from data_pipeline.progress import track
-from data_pipeline.publish import publish_directory, write_text
+from data_pipeline.publish import only_one_in, publish_directory, write_text
 from data_pipeline.quality import check_values
 from data_pipeline.statistics import compute_statistics
+from data_pipeline.times import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +58,11 @@ def build(config: DataConfig, *, progress: bool = True) -> Path:
         _refuse_other_config(config.store, digest)
     else:
         fields, static = open_sources(config)
-        _start_or_resume(folder, config, fields["time"].values, static, digest)
-        _write_shards(folder, config, fields, progress=progress)
-        _summarise(folder / GROWING, config.training_period)
-        publish_directory(folder / GROWING, config.store)
+        with only_one_in(folder):
+            _start_or_resume(folder, config, fields["time"].values, static, digest)
+            _write_shards(folder, config, fields, progress=progress)
+            _summarise(folder / GROWING, config.training_period)
+            publish_directory(folder / GROWING, config.store)
     if folder.exists():
         shutil.rmtree(folder)
     return config.store
@@ -116,7 +118,7 @@ def _summarise(path: Path, period: Period) -> None:
     def slabs() -> Iterator[Slab]:
         return _slabs(growing, period)
 
-    hours = int(growing.interval / np.timedelta64(1, "h"))
+    hours = int(growing.interval / HOUR)
     statistics = compute_statistics((fields for _, fields in slabs()), growing.grid.area_weights(), hours)
     store.write_summaries(group, statistics, fit_climatology(slabs, growing.channels, growing.grid))
 

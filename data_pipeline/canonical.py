@@ -14,7 +14,7 @@ import xarray as xr
 from data_pipeline.channels import LEVELS_HPA
 from data_pipeline.errors import DataError
 from data_pipeline.grid import CIRCLE, COORDINATE_DECIMALS, COORDINATE_TOLERANCE, Grid
-from data_pipeline.variables import CANONICAL_NAME, GRAVITY, Variable, variable
+from data_pipeline.variables import CANONICAL_NAME, COORDINATE_ATTRIBUTES, GRAVITY, Variable, variable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,8 +32,7 @@ COORDINATE_NAMES = {
 DIMENSIONS = ("time", "level", "latitude", "longitude")
 
 _SAME_UNITS = {
-    "m**2 s**-2": "m2 s-2", "m^2 s^-2": "m2 s-2", "m s**-1": "m s-1", "m/s": "m s-1", "s**-1": "s-1",
-    "kg kg**-1": "kg kg-1", "kg/kg": "kg kg-1", "g/kg": "g kg-1", "(0 - 1)": "1", "0-1": "1", "dimensionless": "1",
+    "m/s": "m s-1", "kg/kg": "kg kg-1", "g/kg": "g kg-1", "(0 - 1)": "1", "0-1": "1", "dimensionless": "1",
     "°C": "degC", "C": "degC", "celsius": "degC", "millibars": "hPa", "millibar": "hPa", "mbar": "hPa",
 }  # fmt: skip
 _CONVERSION: dict[tuple[str, str], tuple[float, float]] = {
@@ -44,8 +43,6 @@ _CONVERSION: dict[tuple[str, str], tuple[float, float]] = {
     ("g kg-1", "kg kg-1"): (1e-3, 0.0),
     ("mm", "m"): (1e-3, 0.0),
 }
-
-
 _LEVEL_SCALE = {"hPa": 1.0, "Pa": 0.01}
 """Units of the level axis that are understood, and what makes hPa of them."""
 
@@ -53,7 +50,7 @@ _LEVEL_SCALE = {"hPa": 1.0, "Pa": 0.01}
 def canonicalise(dataset: xr.Dataset, wanted: Collection[str] | None = None) -> xr.Dataset:
     """Bring reanalysis of any known layout into canonical form, lazily.
 
-    A scalar time or level becomes a dimension of one. A column that repeats the first one 360 degrees on is left out.
+    A scalar time or level becomes a dimension of one.
 
     Parameters
     ----------
@@ -76,10 +73,21 @@ def canonicalise(dataset: xr.Dataset, wanted: Collection[str] | None = None) -> 
             f"the data lack {', '.join(missing) or 'every variable that is asked for'}; they have {have}; "
             f"sphercast reads {', '.join(sorted(CANONICAL_NAME))}"
         )
-    dataset = _orient(_with_axes(_rename(dataset[list(kept.values())], kept)))
+    dataset = orient(_with_axes(_rename(dataset[list(kept.values())], kept)))
+    dataset = dataset.transpose(*DIMENSIONS, missing_dims="ignore")
     canonical = xr.Dataset({str(name): _convert_units(field) for name, field in dataset.data_vars.items()})
     check(canonical)
     return canonical
+
+
+def plain_units(units: str) -> str:
+    """Units spelt as in the table of variables.
+
+    >>> plain_units("m**2 s**-2"), plain_units("m^2 s^-2"), plain_units("m/s")
+    ('m2 s-2', 'm2 s-2', 'm s-1')
+    """
+    plain = units.replace("**", "").replace("^", "")
+    return _SAME_UNITS.get(plain, plain)
 
 
 def known_names(dataset: xr.Dataset) -> dict[str, str]:
@@ -173,15 +181,33 @@ def _without_singletons(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.squeeze(extra, drop=True)
 
 
-def _orient(dataset: xr.Dataset) -> xr.Dataset:
+def orient(dataset: xr.Dataset) -> xr.Dataset:
+    """Latitude north to south, longitude 0..360 ascending, level in whole hPa ascending.
+
+    Fields are indexed, never read. A column that repeats the first one 360 degrees on is left out.
+
+    Raises
+    ------
+    DataError
+        If levels are no pressures.
+    """
     latitude, longitude = (_rounded(dataset[name]) for name in ("latitude", "longitude"))
     dataset = dataset.assign_coords(latitude=latitude, longitude=longitude % CIRCLE)
-    dataset = dataset.isel(longitude=np.flatnonzero(~_repeats(longitude)))
-    dataset = dataset.sortby("longitude").sortby("latitude", ascending=False)
+    columns = np.argsort(longitude % CIRCLE, kind="stable")
+    dataset = _take(dataset, "longitude", columns[~_repeats(longitude)[columns]])
+    dataset = _take(dataset, "latitude", np.argsort(-latitude, kind="stable"))
     if "level" in dataset.dims:
-        dataset = dataset.assign_coords(level=_levels_in_hpa(dataset["level"])).sortby("level")
+        levels = _levels_in_hpa(dataset["level"])
+        dataset = _take(dataset.assign_coords(level=levels), "level", np.argsort(levels, kind="stable"))
     _label_coordinates(dataset)
-    return dataset.transpose(*DIMENSIONS, missing_dims="ignore")
+    return dataset
+
+
+def _take(dataset: xr.Dataset, dim: str, order: NDArray[np.intp]) -> xr.Dataset:
+    """The dataset as it is where ``order`` changes nothing: reading by positions is slow."""
+    if np.array_equal(order, np.arange(dataset.sizes[dim])):
+        return dataset
+    return dataset.isel({dim: order})
 
 
 def _rounded(degrees: xr.DataArray) -> NDArray[np.float64]:
@@ -195,8 +221,7 @@ def _repeats(longitude: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _levels_in_hpa(level: xr.DataArray) -> list[int]:
-    units = str(level.attrs.get("units", "hPa"))
-    units = _SAME_UNITS.get(units, units)
+    units = plain_units(str(level.attrs.get("units", "hPa")))
     if units not in _LEVEL_SCALE:
         raise DataError(f"levels are in {units!r}, expected pressure in one of: {', '.join(_LEVEL_SCALE)}")
     pressure = np.asarray(level.values, dtype=np.float64) * _LEVEL_SCALE[units]
@@ -208,16 +233,14 @@ def _levels_in_hpa(level: xr.DataArray) -> list[int]:
 
 
 def _label_coordinates(dataset: xr.Dataset) -> None:
-    dataset["latitude"].attrs.update(standard_name="latitude", units="degrees_north")
-    dataset["longitude"].attrs.update(standard_name="longitude", units="degrees_east")
-    if "level" in dataset.dims:
-        dataset["level"].attrs.update(standard_name="air_pressure", units="hPa", positive="down")
+    for name, attributes in COORDINATE_ATTRIBUTES.items():
+        if name in dataset.dims:
+            dataset[name].attrs.update(attributes)
 
 
 def _convert_units(field: xr.DataArray) -> xr.DataArray:
     entry = variable(str(field.name))
-    units = str(field.attrs.get("units", ""))
-    units = _SAME_UNITS.get(units, units)
+    units = plain_units(str(field.attrs.get("units", "")))
     if units != entry.units and (units, entry.units) not in _CONVERSION:
         expected = ", ".join([entry.units, *(old for old, new in _CONVERSION if new == entry.units)])
         raise DataError(f"{field.name} has units {units!r}, expected one of: {expected}; set its 'units' attribute")
@@ -225,5 +248,4 @@ def _convert_units(field: xr.DataArray) -> xr.DataArray:
     converted = field.astype(np.float32)
     if (scale, offset) != (1.0, 0.0):
         converted = (field.astype(np.float64) * scale + offset).astype(np.float32)
-    attributes = {"standard_name": entry.standard_name, "long_name": entry.long_name, "units": entry.units}
-    return converted.drop_attrs(deep=False).assign_attrs(attributes)
+    return converted.drop_attrs(deep=False).assign_attrs(entry.attributes)

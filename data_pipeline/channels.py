@@ -132,8 +132,7 @@ class Channels:
 
     def unstack(self, fields: NDArray[Any], coords: Mapping[str, Any], dims: Sequence[str]) -> xr.Dataset:
         """The inverse of ``stack``: ``fields`` with named ``dims``, one of them ``channel``, as a canonical dataset."""
-        array = xr.DataArray(fields, dims=dims, coords=dict(coords))
-        return self.unstack_array(array)
+        return self.unstack_array(xr.DataArray(fields, dims=dims, coords=dict(coords)))
 
     def unstack_array(self, array: xr.DataArray) -> xr.Dataset:
         """A labelled array with dimension ``channel`` (lazy or not) as a canonical dataset.
@@ -149,15 +148,13 @@ class Channels:
         return xr.Dataset(dataset)
 
     def _gather(self, array: xr.DataArray, name: str, levels: list[int] | None) -> xr.DataArray:
-        entry = variable(name)
-        attributes = {"standard_name": entry.standard_name, "long_name": entry.long_name, "units": entry.units}
         if levels is None:
             field = array.isel(channel=self.index(name), drop=True)
         else:
             ascending = sorted(levels)
             positions = [self.index(Channel(name, level).name) for level in ascending]
             field = array.isel(channel=positions).rename(channel="level").assign_coords(level=ascending)
-        return field.rename(name).assign_attrs(attributes).transpose(..., "latitude", "longitude")
+        return field.rename(name).assign_attrs(variable(name).attributes).transpose(..., "latitude", "longitude")
 
 
 def inventory(dataset: xr.Dataset) -> list[str]:

@@ -42,7 +42,7 @@ class Climatology:
 
     def at(self, times: Times) -> tuple[xr.Dataset, xr.Dataset]:
         """Mean and standard deviation at ``times``: canonical datasets, (time, [level], latitude, longitude)."""
-        coords = {"time": times, "latitude": list(self.grid.latitude), "longitude": list(self.grid.longitude)}
+        coords = {"time": times, **self.grid.coordinates}
         dims = ("time", "channel", "latitude", "longitude")
         mean = _evaluate(self.mean, times).astype(np.float32)
         std = np.sqrt(np.maximum(_evaluate(self.variance, times), self._floor())).astype(np.float32)
@@ -57,7 +57,7 @@ class Climatology:
         dims = ("channel", "latitude", "longitude")
         return xr.Dataset(
             {"mean": (("mean_harmonic", *dims), self.mean), "variance": (("variance_harmonic", *dims), self.variance)},
-            coords={"latitude": list(self.grid.latitude), "longitude": list(self.grid.longitude)},
+            coords=self.grid.coordinates,
             attrs={"channels": " ".join(self.channels.names), "title": "harmonics of the annual cycle"},
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -14,6 +14,7 @@ from data_pipeline.channels import Channels
 from data_pipeline.errors import ConfigError, DataError
 from data_pipeline.grid import Grid
 from data_pipeline.sources import FilesSource, SpeedySource
+from data_pipeline.times import utc
 from data_pipeline.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Period(_Frozen):
     @field_validator("start", "stop", mode="before")
     @classmethod
     def _is_time(cls, value: object) -> str:
-        text = _utc(value).isoformat() if isinstance(value, datetime) else str(value).removesuffix("Z")
+        text = utc(value).isoformat() if isinstance(value, datetime) else str(value).removesuffix("Z")
         if not _is_iso(text):
             raise ValueError("expected an ISO date or time in UTC, as in 2001-01-31 or 2001-01-31T12")
         return text
@@ -73,10 +74,6 @@ class Period(_Frozen):
         """Which of ``times`` lie inside."""
         first, last = self.bounds()
         return np.asarray((times >= first) & (times <= last))
-
-
-def _utc(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
 def _is_iso(text: str) -> bool:

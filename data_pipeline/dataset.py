@@ -10,6 +10,7 @@ from torch import Tensor
 
 from data_pipeline.errors import DataError
 from data_pipeline.forcings import forcings
+from data_pipeline.times import HOUR
 
 if TYPE_CHECKING:
     from data_pipeline.config import Period
@@ -57,13 +58,13 @@ class StoreDataset:
 
     def batch(self, indices: Tensor) -> Sample:
         """The samples at ``indices`` (batch,), each in 0..len-1."""
-        solar = [forcings(self.times[int(i) + 2 * self.lag], self.step, self.grid) for i in indices]
+        known = [forcings(self.times[int(i) + 2 * self.lag], self.step, self.grid) for i in indices]
         states = [self.states[indices + offset * self.lag] for offset in range(3)]
-        return Sample(states[0], states[1], states[2], torch.from_numpy(np.stack(solar)))
+        return Sample(states[0], states[1], states[2], torch.from_numpy(np.stack(known)))
 
 
 def _lag(step: np.timedelta64, interval: np.timedelta64) -> int:
     if step < interval or step % interval:
-        got, expected = (span / np.timedelta64(1, "h") for span in (step, interval))
+        got, expected = (span / HOUR for span in (step, interval))
         raise DataError(f"got steps of {got:g} h, expected a multiple of the store's interval of {expected:g} h")
     return int(step // interval)

@@ -13,6 +13,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
 from data_pipeline.quality import check_times, check_values
 from data_pipeline.regrid import Regridder
+from data_pipeline.times import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,8 +102,7 @@ def _require_same_times(axes: Sequence[Times]) -> None:
 def _span(times: Times) -> str:
     if times.size == 0:
         return "no times"
-    first, last = (np.datetime_as_string(time, unit="h") for time in (times.min(), times.max()))
-    return f"{times.size} times in {first}..{last}"
+    return f"{times.size} times in {shown(times.min())}..{shown(times.max())}"
 
 
 def _static(parts: Sequence[xr.Dataset], shares: Sequence[Sequence[str]], config: DataConfig) -> xr.Dataset:

@@ -73,6 +73,11 @@ class Grid:
         return len(self.latitude), len(self.longitude)
 
     @property
+    def coordinates(self) -> dict[str, list[float]]:
+        """Both axes, as a dataset takes them."""
+        return {"latitude": list(self.latitude), "longitude": list(self.longitude)}
+
+    @property
     def reaches_poles(self) -> bool:
         """Whether the first row is the one next to the north pole (or on it), and the last the south pole's."""
         return all(self._reached)
@@ -88,8 +93,13 @@ class Grid:
     @property
     def is_global(self) -> bool:
         """Whether the cells cover the whole sphere, without a gap at the poles or at the date line."""
+        return self.reaches_poles and self.is_periodic
+
+    @property
+    def is_periodic(self) -> bool:
+        """Whether the columns go all the way round, without a gap where the last meets the first."""
         gaps = np.diff([*self.longitude, self.longitude[0] + CIRCLE])
-        return self.reaches_poles and bool(gaps.max() < 1.5 * gaps.min())
+        return bool(gaps.max() < 1.5 * gaps.min())
 
     def latitude_bounds(self) -> Floats:
         """Cell edges in degrees, north to south, shape (n_latitude + 1,).
@@ -106,7 +116,7 @@ class Grid:
     def longitude_bounds(self) -> Floats:
         """Cell edges in degrees, west to east, shape (n_longitude + 1,), midway between columns."""
         longitude = np.asarray(self.longitude)
-        if self.is_global:
+        if self.is_periodic:
             longitude = np.concatenate([[longitude[-1] - CIRCLE], longitude, [longitude[0] + CIRCLE]])
         else:
             longitude = np.concatenate(

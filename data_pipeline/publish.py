@@ -2,28 +2,101 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import glob
 import os
+import socket
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from data_pipeline.errors import SphercastError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import xarray as xr
+
+_SUFFIX = ".partial"
+
 
 @contextmanager
 def publishing(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder, renamed to ``path`` when the block succeeds and removed when it fails."""
+    """A temporary path in the same folder, renamed to ``path`` when the block succeeds and removed when it fails.
+
+    Raises
+    ------
+    SphercastError
+        At once, if ``path`` is a folder or a device.
+    OSError
+        With ``path`` as its file name, if the disk is full or the folder cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        raise SphercastError(f"{path} is a folder or a device, expected the name of a file to write; give another")
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    _remove_leftovers(path)
+    aside = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}{_SUFFIX}")
     try:
         yield aside
         aside.chmod(0o644)  # some writers make files that only their owner may read
         sync(aside)
         aside.replace(path)
         sync(path.parent)
+    except OSError as error:
+        if error.filename in {None, aside, str(aside)}:
+            error.filename = str(path)
+        raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """What processes of this machine left when they were killed while they wrote ``path``."""
+    pattern = f".{glob.escape(path.name)}.{glob.escape(socket.gethostname())}.*{_SUFFIX}"
+    for leftover in path.parent.glob(pattern):
+        process = leftover.name.removesuffix(_SUFFIX).rpartition(".")[2]
+        if process.isdigit() and not _is_alive(int(process)):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+@contextmanager
+def only_one_in(folder: Path) -> Iterator[None]:
+    """Work in ``folder`` while no other process does; the lock dies with the process.
+
+    Raises
+    ------
+    SphercastError
+        If another process works there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise SphercastError(f"another process is at work in {folder}; wait until it has ended, or stop it") from error
+    finally:
+        os.close(descriptor)
+
+
+def write_netcdf(dataset: xr.Dataset, path: Path, encoding: dict[str, dict[str, Any]] | None = None) -> None:
+    """NetCDF-4, whole or not at all; an OSError where the library says of a full disk only 'HDF error'."""
+    with publishing(path) as aside:
+        try:
+            dataset.to_netcdf(aside, engine="netcdf4", encoding=encoding)
+        except RuntimeError as error:
+            raise OSError(errno.EIO, f"cannot write ({error})", str(path)) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_pipeline.errors import DataError
+from data_pipeline.times import HOUR, shown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -75,9 +76,9 @@ def _first(field: xr.DataArray, bad: NDArray[np.bool_]) -> str:
 
 
 def _show(times: Times) -> str:
-    shown = ", ".join(np.datetime_as_string(time, unit="m").removesuffix(":00") for time in times[:_SHOWN])
-    return shown + (f" and {times.size - _SHOWN} more" if times.size > _SHOWN else "")
+    first = ", ".join(shown(time) for time in times[:_SHOWN])
+    return first + (f" and {times.size - _SHOWN} more" if times.size > _SHOWN else "")
 
 
 def _hours(interval: np.timedelta64) -> str:
-    return f"{interval / np.timedelta64(1, 'h'):g}"
+    return f"{interval / HOUR:g}"

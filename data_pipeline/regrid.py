@@ -64,11 +64,10 @@ class Regridder:
         """
         if not dataset.data_vars:
             return dataset
-        coordinates = {"latitude": list(self.target.latitude), "longitude": list(self.target.longitude)}
         if not Grid.of(dataset).matches(self.source):
             raise DataError(f"got data on the {Grid.of(dataset)}, expected the {self.source}; make a Regridder for it")
         if self.source.matches(self.target):
-            return dataset.assign_coords(coordinates)
+            return dataset.assign_coords(self.target.coordinates)
         sizes = dict(zip(("latitude", "longitude"), self.target.shape, strict=True))
         regridded: xr.Dataset = xr.apply_ufunc(
             self.regrid_array,
@@ -81,7 +80,7 @@ class Regridder:
             output_dtypes=[np.float32],
             keep_attrs=True,
         )
-        return regridded.assign_coords(coordinates)
+        return regridded.assign_coords(self.target.coordinates)
 
     def regrid_array(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """``(..., latitude, longitude)`` on the source grid to the target grid, float32."""

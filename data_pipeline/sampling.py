@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from data_pipeline.config import Period
+    from data_pipeline.store import TrainingStore
 
 STATES = "states.nc"
 CLIMATOLOGY = "climatology.nc"
@@ -41,7 +42,7 @@ def write_sample(store_path: Path, periods: Sequence[Period], folder: Path, desc
             raise DataError(f"{store_path} holds no time in {period.start}..{period.stop}; choose another period")
         chosen |= inside
     states = store.dataset().isel(time=np.flatnonzero(chosen)).load()
-    states = states.assign({name: _static(store_path, name, states) for name in store.static[0]})
+    states = states.assign(_static(store))
     states.attrs = {"title": description, "source": str(store.group.attrs.get("config_sha256", ""))}
     _write(states, folder / STATES, {str(name): _packed(field) for name, field in states.data_vars.items()})
     climatology = store.climatology.to_dataset()
@@ -50,12 +51,10 @@ def write_sample(store_path: Path, periods: Sequence[Period], folder: Path, desc
     _write(climatology, folder / CLIMATOLOGY, {str(name): dict(compressed) for name in climatology.data_vars})
 
 
-def _static(store_path: Path, name: str, states: xr.Dataset) -> xr.DataArray:
-    names, values = open_store(store_path).static
-    entry = variable(name)
-    attributes = {"standard_name": entry.standard_name, "long_name": entry.long_name, "units": entry.units}
-    coords = {dim: states[dim] for dim in ("latitude", "longitude")}
-    return xr.DataArray(values[names.index(name)], coords, ("latitude", "longitude"), attrs=attributes)
+def _static(store: TrainingStore) -> dict[str, xr.Variable]:
+    dims = ("latitude", "longitude")
+    fields = zip(*store.static, strict=True)
+    return {name: xr.Variable(dims, values, variable(name).attributes) for name, values in fields}
 
 
 def _packed(field: xr.DataArray) -> dict[str, object]:

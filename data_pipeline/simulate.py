@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import shutil
-import sys
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 import zarr
-from tqdm import tqdm
 
 from data_pipeline import pressure_levels
 from data_pipeline.errors import DataError
 from data_pipeline.planet import STEP_HOURS, Geography, Planet, SigmaStates, SpeedyPlanet
+from data_pipeline.progress import track
 from data_pipeline.publish import publish_directory
-from data_pipeline.variables import VARIABLES
+from data_pipeline.store import partial_path
+from data_pipeline.variables import COORDINATE_ATTRIBUTES, VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from data_pipeline.pressure_levels import Floats
@@ -58,6 +59,11 @@ class Simulation:
         """Valid times of the store, ``start`` included, ``end`` excluded."""
         return pd.date_range(self.start, self.end, freq=f"{STEP_HOURS}h", inclusive="left", unit="s")
 
+    @property
+    def last(self) -> np.datetime64:
+        """The last of ``times``."""
+        return self.times[-1].to_datetime64()
+
 
 def simulate(
     out: Path,
@@ -84,7 +90,7 @@ def simulate(
         installed, or if the simulated atmosphere blows up.
     """
     simulation = _described(years, start, seed, spin_up_days, levels, truncation, segment_days)
-    partial, state = out.with_name(out.name + ".partial"), out.with_name(out.name + ".state")
+    partial, state = partial_path(out), out.with_name(out.name + ".state")
     for store in (out, partial):
         _check_same(store, simulation)
     if not out.exists():
@@ -148,18 +154,17 @@ def _json(simulation: Simulation) -> str:
 
 def _run(model: Planet, simulation: Simulation, partial: Path, state: Path) -> None:
     """Go on from the last complete segment to the end; a segment is complete once the state after it is saved."""
-    last = simulation.times[-1].to_datetime64()
     _take_up(model, simulation, partial, state)
-    birth = simulation.birth.to_datetime64()
-    done, total = (int((when - birth) / np.timedelta64(1, "D")) for when in (model.time, last))
-    with tqdm(total=total, initial=done, unit="day", desc="simulate", disable=None) as progress:
-        while model.time < last:
-            states = model.advance(simulation.segment_days)
-            _append(_kept(states, model, simulation), partial)
-            model.save(state)
-            progress.update(simulation.segment_days)
-            if progress.disable:
-                print(f"simulated to {model.time} of {last}", file=sys.stderr, flush=True)
+    birth, length = simulation.birth.to_datetime64(), np.timedelta64(simulation.segment_days, "D")
+    done, total = (math.ceil((when - birth) / length) for when in (model.time, simulation.last))
+    for states in track(_segments(model, simulation), "simulating", "segment", start=done, total=total):
+        _append(_kept(states, model, simulation), partial)
+        model.save(state)
+
+
+def _segments(model: Planet, simulation: Simulation) -> Iterator[SigmaStates]:
+    while model.time < simulation.last:
+        yield model.advance(simulation.segment_days)
 
 
 def _take_up(model: Planet, simulation: Simulation, partial: Path, state: Path) -> None:
@@ -226,7 +231,9 @@ def canonical(states: SigmaStates, geography: Geography, levels: tuple[int, ...]
     }
     dims = {2: ("latitude", "longitude"), 3: ("time", "latitude", "longitude"),
             4: ("time", "level", "latitude", "longitude")}  # fmt: skip
-    arrays = {name: (dims[field.ndim], field.astype(np.float32), _attributes(name)) for name, field in fields.items()}
+    arrays = {
+        name: (dims[field.ndim], field.astype(np.float32), VARIABLES[name].attributes) for name, field in fields.items()
+    }
     return xr.Dataset(arrays, _coordinates(states, geography, levels))
 
 
@@ -244,18 +251,7 @@ def _on_level(states: SigmaStates, geography: Geography, pressure: float) -> dic
     }
 
 
-def _attributes(name: str) -> dict[str, str]:
-    row = VARIABLES[name]
-    return {"standard_name": row.standard_name, "long_name": row.long_name, "units": row.units}
-
-
 def _coordinates(states: SigmaStates, geography: Geography, levels: tuple[int, ...]) -> dict[str, Any]:
-    level = {"standard_name": "air_pressure", "long_name": "pressure level", "units": "hPa", "positive": "down"}
-    latitude = {"standard_name": "latitude", "long_name": "latitude", "units": "degrees_north"}
-    longitude = {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east"}
-    return {
-        "time": ("time", states.time.astype("datetime64[ns]"), {"standard_name": "time", "long_name": "valid time"}),
-        "level": ("level", np.asarray(levels, np.int64), level),
-        "latitude": ("latitude", geography.latitude, latitude),
-        "longitude": ("longitude", geography.longitude, longitude),
-    }
+    time = ("time", states.time.astype("datetime64[ns]"), {"standard_name": "time", "long_name": "valid time"})
+    axes = {"level": np.asarray(levels), "latitude": geography.latitude, "longitude": geography.longitude}
+    return {"time": time} | {name: (name, axis, COORDINATE_ATTRIBUTES[name]) for name, axis in axes.items()}

@@ -18,6 +18,8 @@ from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
 from data_pipeline.publish import sync_tree
 from data_pipeline.statistics import Statistics
+from data_pipeline.times import whole_hours
+from data_pipeline.variables import COORDINATE_ATTRIBUTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 TIMES_PER_SHARD = 64
 _EPOCH = np.datetime64("1970-01-01", "ns")
-_HOUR = np.timedelta64(1, "h")
 _HOURS = "hours since 1970-01-01"
 _TENDENCY = "tendency_std_"
 FORMAT = "sphercast training store 1"
@@ -130,12 +131,12 @@ def create(
     DataError
         If a time is not a whole hour: times are stored as hours.
     """
-    hours = _whole_hours(times)
+    hours = whole_hours(times, _EPOCH)
     names = [str(name) for name in static.data_vars]
     group = zarr.open_group(path, mode="w", zarr_format=3)
     _label(group, "time", hours, units=_HOURS, calendar="proleptic_gregorian", standard_name="time")
-    _label(group, "latitude", np.asarray(grid.latitude), units="degrees_north", standard_name="latitude")
-    _label(group, "longitude", np.asarray(grid.longitude), units="degrees_east", standard_name="longitude")
+    for name, values in grid.coordinates.items():
+        _label(group, name, np.asarray(values), **COORDINATE_ATTRIBUTES[name])
     fields = (len(channels), *grid.shape)
     group.create_array(
         "fields",
@@ -147,8 +148,8 @@ def create(
         fill_value=np.nan,
         dimension_names=("time", "channel", "latitude", "longitude"),
     )
-    values = np.stack([static[name].values for name in names]) if names else np.zeros((0, *grid.shape))
-    _put(group, "static", values.astype(np.float32), ("static", "latitude", "longitude"))
+    fixed = np.stack([static[name].values for name in names]) if names else np.zeros((0, *grid.shape))
+    _put(group, "static", fixed.astype(np.float32), ("static", "latitude", "longitude"))
     group.attrs.update({"channels": channels.names, "static": names, **attributes})
     return group
 
@@ -178,15 +179,6 @@ def write_summaries(group: zarr.Group, statistics: Statistics, climatology: Clim
         _put(seasons, name, values, ("harmonic", "channel", "latitude", "longitude"))
 
 
-def _whole_hours(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    hours: NDArray[np.int64] = ((times - _EPOCH) // _HOUR).astype(np.int64)
-    broken = times[_EPOCH + hours.astype("timedelta64[h]") != times]
-    if broken.size:
-        shown = np.datetime_as_string(broken[0], unit="s")
-        raise DataError(f"{broken.size} times are not whole hours, the first {shown}; select whole hours")
-    return hours
-
-
 def _label(group: zarr.Group, name: str, values: NDArray[Any], **attributes: str) -> None:
     _put(group, name, values, (name,)).attrs.update(attributes)
 
@@ -200,14 +192,20 @@ def _put(group: zarr.Group, name: str, values: NDArray[Any], dims: tuple[str, ..
     return array
 
 
+def _member(group: zarr.Group, name: str) -> zarr.Array[Any] | zarr.Group:
+    if name not in group:
+        raise DataError(f"{group.store_path} lacks {name!r}, so it is not whole; build or copy it again")
+    return group[name]
+
+
 def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
-    array = group[name]
+    array = _member(group, name)
     assert isinstance(array, zarr.Array)
     return array
 
 
 def _group(group: zarr.Group, name: str) -> zarr.Group:
-    inner = group[name]
+    inner = _member(group, name)
     assert isinstance(inner, zarr.Group)
     return inner
 

@@ -17,9 +17,12 @@ Role = Literal["prognostic", "static"]
 class Variable:
     """One physical field under its WeatherBench2/ERA5 long name.
 
+    ``short_names`` are other spellings that readers accept.
     ``valid_range`` is in ``units`` and is wide: outside it a value is wrong, not extreme.
     ``crosses_pole_with_sign`` is -1 for the components of a horizontal vector, whose unit vectors
     turn round when a meridian is followed across a pole.
+    ``mirrors_with_sign`` is -1 for what changes sign when north and south are exchanged.
+    ``minimum`` is the value below which a forecast is clipped, where there is one.
     """
 
     name: str
@@ -37,6 +40,11 @@ class Variable:
     def long_name(self) -> str:
         """The name as a person reads it, e.g. ``'mean sea level pressure'``."""
         return self.name.replace("_", " ")
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What a field of it says of itself in every dataset and file (CF conventions)."""
+        return {"standard_name": self.standard_name, "long_name": self.long_name, "units": self.units}
 
 
 _TABLE = (
@@ -64,6 +72,13 @@ _TABLE = (
     Variable("land_sea_mask", "1", "land_area_fraction", ("lsm",), (-1e-6, 1.0 + 1e-6), on_levels=False,
              role="static"),
 )  # fmt: skip
+
+COORDINATE_ATTRIBUTES: dict[str, dict[str, str]] = {
+    "level": {"standard_name": "air_pressure", "long_name": "pressure level", "units": "hPa", "positive": "down"},
+    "latitude": {"standard_name": "latitude", "long_name": "latitude", "units": "degrees_north"},
+    "longitude": {"standard_name": "longitude", "long_name": "longitude", "units": "degrees_east"},
+}
+"""What a coordinate says of itself in every dataset and file (CF conventions)."""
 
 VARIABLES: dict[str, Variable] = {variable.name: variable for variable in _TABLE}
 

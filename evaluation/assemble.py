@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 import xarray as xr
 
+from data_pipeline.variables import COORDINATE_ATTRIBUTES
 from evaluation.aggregate import AggregationState
 from evaluation.metrics.registry import metric
 
@@ -86,7 +87,7 @@ def _coordinates(states: States) -> dict[str, object]:
     }
     levels = sorted({key.channel.level for key in states if key.channel.level is not None})
     if levels:
-        coords["level"] = ("level", levels, {"standard_name": "air_pressure", "units": "hPa", "positive": "down"})
+        coords["level"] = ("level", levels, COORDINATE_ATTRIBUTES["level"])
     return coords
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data_pipeline.canonical import plain_units
 from data_pipeline.channels import Channel
 from data_pipeline.errors import DataError, ScoreError
 from data_pipeline.grid import Grid
+from data_pipeline.times import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +40,7 @@ class Match:
     @property
     def lead_hours(self) -> float:
         """The lead time in hours."""
-        return float(self.lead_time / np.timedelta64(1, "h"))
+        return float(self.lead_time / HOUR)
 
     def members(self) -> Field:
         """The forecast ``(member, latitude, longitude)``, read now."""
@@ -165,15 +167,10 @@ def _check_comparable(run: xr.Dataset, truth: xr.Dataset, wanted: Sequence[Chann
     require_grid(run, Grid.of(truth), f"the run of {_start(run)}")
     for name in sorted({channel.variable_name for channel in wanted} & set(truth.data_vars) & set(run.data_vars)):
         ours, theirs = (str(data[name].attrs.get("units", "")) for data in (run, truth))
-        if ours and theirs and _plain(ours) != _plain(theirs):
+        if ours and theirs and plain_units(ours) != plain_units(theirs):
             raise ScoreError(
                 f"{name} is in {ours!r} in the run of {_start(run)}, in {theirs!r} in the truth; convert one"
             )
-
-
-def _plain(units: str) -> str:
-    """``m**2 s**-2`` and ``m^2 s^-2`` are ``m2 s-2``."""
-    return units.replace("**", "").replace("^", "")
 
 
 def _start_time(run: xr.Dataset) -> np.datetime64:

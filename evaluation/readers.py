@@ -1,4 +1,4 @@
-"""Forecast files, ours and others', as one layout: (initial_time, lead_time, realization, level, latitude, longitude).
+"""Forecast files, ours and others', as one layout: runs over lead_time, realization, level, latitude, longitude.
 
 Two layouts are known: sphercast's CF NetCDF (one initial time; ``time`` is the valid time, with a
 ``forecast_period`` and a scalar ``forecast_reference_time``) and WeatherBench2's (``time`` is the initial
@@ -12,51 +12,56 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from data_pipeline.canonical import COORDINATE_NAMES, orient
 from data_pipeline.errors import DataError
+from data_pipeline.times import HOUR
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DIMENSIONS = ("initial_time", "lead_time", "realization", "level", "latitude", "longitude")
 
-_SYNONYMS = {
-    "realization": ("number", "member", "ensemble", "sample"),
-    "lead_time": ("prediction_timedelta", "step"),
-    "initial_time": ("init_time",),
-    "level": ("pressure_level", "isobaricInhPa", "plev"),
-    "latitude": ("lat",),
-    "longitude": ("lon",),
+_NAMES = {
+    **dict.fromkeys(("number", "member", "ensemble", "sample"), "realization"),
+    **dict.fromkeys(("prediction_timedelta", "step"), "lead_time"),
+    "init_time": "initial_time",
+    **{old: new for old, new in COORDINATE_NAMES.items() if new != "time"},
 }
 
+_DURATIONS = {"hour": "hours", "hr": "hours", "h": "hours", "day": "days", "d": "days", "minute": "minutes", "s": "seconds"}
+"""Names that CF allows, as xarray calls them."""
 
-def open_forecast(path: Path) -> xr.Dataset:
-    """One forecast file or Zarr store, lazily, with every dimension of ``DIMENSIONS`` (``level`` where it has levels).
 
-    ``initial_time`` is datetime64[ns], ``lead_time`` timedelta64[ns], and the coordinate ``valid_time``
-    their sum. Variables that do not depend on the lead time are no forecast and are left out.
+def open_runs(path: Path) -> list[xr.Dataset]:
+    """The runs of a forecast file or Zarr store, each of one (scalar) ``initial_time``, datetime64[ns].
+
+    ``lead_time`` is timedelta64[ns]; the other dimensions are those of ``DIMENSIONS`` that the file has, in its own
+    order (a deterministic run has no ``realization``). Fields are read field by field when they are asked for, without
+    dask. Variables that do not depend on the lead time are no forecast and are left out.
 
     Raises
     ------
     DataError
         If the file is absent, unreadable or no forecast.
     """
-    # A new dimension would load a lazy array, so dask holds it: a chunk is a two-dimensional field of all members.
-    dataset = _read(path)
-    dataset = dataset.chunk({dim: 1 if dim in ("initial_time", "lead_time", "level") else -1 for dim in dataset.dims})
-    dataset = dataset.expand_dims([dim for dim in ("initial_time", "realization") if dim not in dataset.dims])
-    valid_time = dataset["initial_time"] + dataset["lead_time"]
-    return dataset.assign_coords(valid_time=valid_time).transpose(*DIMENSIONS, missing_dims="ignore")
-
-
-def open_runs(path: Path) -> list[xr.Dataset]:
-    """The runs of a file, each of one (scalar) ``initial_time``, read from the disk field by field without dask.
-
-    A deterministic run has no ``realization``; in all else a run is as ``open_forecast`` describes.
-    """
     dataset = _read(path)
     if "initial_time" not in dataset.dims:
         return [dataset]
     return [dataset.isel(initial_time=index) for index in range(dataset.sizes["initial_time"])]
+
+
+def open_run(path: Path) -> xr.Dataset:
+    """The run of a file that holds one, as ``open_runs`` gives it.
+
+    Raises
+    ------
+    DataError
+        As ``open_runs``, and if the file holds several.
+    """
+    runs = open_runs(path)
+    if len(runs) != 1:
+        raise DataError(f"{path} holds {len(runs)} initial times, expected one; select one of them")
+    return runs[0]
 
 
 def _read(path: Path) -> xr.Dataset:
@@ -69,7 +74,7 @@ def _read(path: Path) -> xr.Dataset:
     odd = [str(dim) for dim in dataset.dims if dim not in DIMENSIONS]
     if odd:
         raise DataError(f"{path}: unexpected dimensions {odd}, expected only {DIMENSIONS}; select or rename them")
-    return _orient(dataset).assign_attrs(path=str(path))
+    return orient(dataset).assign_attrs(path=str(path))
 
 
 def _open(path: Path) -> xr.Dataset:
@@ -88,9 +93,8 @@ def _open(path: Path) -> xr.Dataset:
 
 
 def _rename(dataset: xr.Dataset) -> xr.Dataset:
-    names = {old: new for new, synonyms in _SYNONYMS.items() for old in synonyms if old in dataset.variables}
-    names |= {dim: new for new, synonyms in _SYNONYMS.items() for dim in dataset.dims if dim in synonyms}
-    return dataset.rename({old: new for old, new in names.items() if new not in dataset.variables})
+    present = {*dataset.variables, *dataset.dims}
+    return dataset.rename({old: new for old, new in _NAMES.items() if old in present and new not in dataset.variables})
 
 
 def _with_leads(dataset: xr.Dataset, path: Path) -> xr.Dataset:
@@ -128,28 +132,15 @@ def _leads_of_valid_times(dataset: xr.Dataset, path: Path) -> np.ndarray:
 def _timedelta(lead: xr.DataArray, path: Path) -> np.ndarray:
     """Lead times to the second, whether xarray decoded them or left a number with units."""
     if lead.dtype.kind != "m":
+        units = str(lead.attrs.get("units"))
+        lead = lead.assign_attrs(units=_DURATIONS.get(units, units))
         lead = xr.decode_cf(xr.Dataset({"lead": lead.variable.to_base_variable()}), decode_timedelta=True)["lead"]
     if lead.dtype.kind != "m":
         raise DataError(
-            f"{path}: {lead.name} has units {lead.attrs.get('units')!r}, expected a duration such as 'hours'"
+            f"{path}: the lead time has units {lead.attrs.get('units')!r}, expected a duration such as 'hours'"
         )
     seconds = np.round(lead.values / np.timedelta64(1, "s")).astype("timedelta64[s]")
     return seconds.astype("timedelta64[ns]")
-
-
-def _orient(dataset: xr.Dataset) -> xr.Dataset:
-    """North to south, 0 to 360 ascending, levels in whole hPa; only an index, so data stay on the disk."""
-    if dataset["latitude"].values[0] < dataset["latitude"].values[-1]:
-        dataset = dataset.isel(latitude=slice(None, None, -1))
-    east = dataset["longitude"].values % 360.0
-    dataset = dataset.assign_coords(longitude=east)
-    if np.any(np.diff(east) < 0):
-        dataset = dataset.isel(longitude=np.argsort(east))
-    if "level" in dataset.dims:
-        scale = 0.01 if dataset["level"].attrs.get("units") == "Pa" else 1.0
-        pressure = dataset["level"].values.astype(np.float64) * scale
-        dataset = dataset.assign_coords(level=np.round(pressure).astype(np.int64))
-    return dataset
 
 
 def _no_forecast(path: Path, dataset: xr.Dataset) -> DataError:
@@ -161,4 +152,4 @@ def _no_forecast(path: Path, dataset: xr.Dataset) -> DataError:
 
 
 def _hours(leads: np.ndarray) -> list[float]:
-    return [float(lead / np.timedelta64(1, "h")) for lead in leads]
+    return [float(lead / HOUR) for lead in leads]

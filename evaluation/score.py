@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from data_pipeline.errors import ScoreError
 from data_pipeline.grid import Grid
 from data_pipeline.progress import track
-from data_pipeline.publish import publishing
+from data_pipeline.publish import write_netcdf
 from evaluation.aggregate import AggregationState, observed_weights
 from evaluation.assemble import Key, States, sample_sizes, to_dataset
 from evaluation.baselines import Climatology, GaussianClimatology, Persistence
@@ -94,8 +94,7 @@ def score(
 
 def write_scores(scores: xr.Dataset, path: Path) -> None:
     """Write NetCDF-4, whole or not at all."""
-    with publishing(path) as aside:
-        scores.to_netcdf(aside, engine="netcdf4")
+    write_netcdf(scores, path)
 
 
 def tally(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,6 +22,8 @@ from forecast.forecaster import Forecaster
 from forecast.normalizer import Normalizer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
 FORMAT = "sphercast checkpoint 1"
@@ -66,12 +69,18 @@ def load_checkpoint(path: Path) -> Forecaster:
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Metadata and tensors of a safetensors file, or a CheckpointError."""
+    with _opened(path) as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         known = ", ".join(shipped()) or "none is shipped"
         raise CheckpointError(f"no checkpoint at {path}; give a .safetensors file, or a shipped one by name: {known}")
     try:
-        with safe_open(path, framework="pt") as opened:
-            return opened.metadata() or {}, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        with safe_open(path, framework="pt") as file:
+            yield file
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is truncated or no safetensors file ({error}); copy or train it anew") from error
 
@@ -100,8 +109,8 @@ def find_checkpoint(name_or_path: str) -> Path:
 
 def provenance(path: Path) -> dict[str, str]:
     """What the checkpoint says of its origin, with the sha256 of the file itself."""
-    metadata, _ = read_tensors(path)
-    said: dict[str, str] = json.loads(metadata.get("provenance", "{}"))
+    with _opened(path) as file:
+        said: dict[str, str] = json.loads((file.metadata() or {}).get("provenance", "{}"))
     return {**said, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 

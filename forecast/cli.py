@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from enum import StrEnum
 from importlib.metadata import version
@@ -39,12 +40,12 @@ class Kind(StrEnum):
     probability = "probability"
 
 
-DEMO_MAPS: dict[str, dict[str, str | int]] = {
-    "z500-mean-spread-day5.png": {"variable": "geopotential", "level": 500, "lead": 120, "kind": "mean_spread"},
-    "t850-mean-day5.png": {"variable": "temperature", "level": 850, "lead": 120, "kind": "mean"},
-    "msl-stamps-day7.png": {"variable": "mean_sea_level_pressure", "lead": 168, "kind": "stamps"},
+DEMO_MAPS: dict[str, dict[str, Any]] = {
+    "z500-mean-spread-day5.png": {"variable": "geopotential", "level": 500, "lead": 120, "kind": Kind.mean_spread},
+    "t850-mean-day5.png": {"variable": "temperature", "level": 850, "lead": 120, "kind": Kind.mean},
+    "msl-stamps-day7.png": {"variable": "mean_sea_level_pressure", "lead": 168, "kind": Kind.stamps},
     "wind850-probability-day5.png": {
-        "variable": "wind_speed", "level": 850, "lead": 120, "kind": "probability", "threshold": 15,
+        "variable": "wind_speed", "level": 850, "lead": 120, "kind": Kind.probability, "threshold": 15,
     },
 }  # fmt: skip
 """Leads are in hours, the threshold in m/s; the maps that ``sphercast demo`` draws."""
@@ -52,6 +53,13 @@ DEMO_MAPS: dict[str, dict[str, str | int]] = {
 DEMO_TABLE = (
     "geopotential", "temperature", "u_component_of_wind", "2m_temperature", "mean_sea_level_pressure",
 )  # fmt: skip
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
+MOST_MEMBERS = 10_000
+MOST_DAYS = 36_500
+"""A slip of the finger beyond them would fill memory and disk."""
 
 Config = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped experiment.", metavar="CONFIG")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
@@ -123,13 +131,13 @@ def train(config: Config, quiet: Quiet = False) -> None:
 
 @app.command()
 def forecast(
-    checkpoint: Annotated[str, typer.Argument(help="A checkpoint file, or the name of a shipped one: planet.")],
+    checkpoint: Annotated[str, typer.Argument(help="A checkpoint file, or the name of a shipped one: planet.", metavar="CHECKPOINT")],
     out: Annotated[Path, typer.Option(help="NetCDF file to write.")],
     init: Annotated[
         str | None, typer.Option(help="Initial time (UTC), e.g. 2001-01-05T00; default: the first possible.")
     ] = None,
-    members: Annotated[int, typer.Option(min=1, help="Ensemble size.")] = 10,
-    days: Annotated[float, typer.Option(min=0.1, help="Length of the forecast.")] = 10,
+    members: Annotated[int, typer.Option(min=1, max=MOST_MEMBERS, help="Ensemble size.")] = 10,
+    days: Annotated[float, typer.Option(min=0.1, max=MOST_DAYS, help="Length of the forecast.")] = 10,
     data: Annotated[str, typer.Option(help="States to start from: store or file; 'sample' is shipped.")] = "sample",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the members' noise.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Members computed together; does not change them.")] = 10,
@@ -145,7 +153,7 @@ def forecast(
     forecaster = checkpoints.load_checkpoint(path)
     states = open_states(data)
     steps = steps_for(forecaster, days)
-    initial = initial_state(forecaster, states, parse_time(init) if init else first_time(forecaster, states))
+    initial = initial_state(forecaster, states, parse_time(init) if init is not None else first_time(forecaster, states))
     origin = {f"checkpoint_{key}": value for key, value in checkpoints.provenance(path).items()}
     attributes = {"source": f"sphercast checkpoint {path.name}", "initial_data": data, "seed": str(seed), **origin}
     run(Job(initial, members, steps, seed, batch), forecaster, out, attributes, progress=not quiet)
@@ -216,11 +224,11 @@ def plot(
     ] = "robinson",
 ) -> None:
     """Draw a map of a forecast."""
-    from data_pipeline.sources.files import open_raw
     from evaluation.plots import draw
+    from evaluation.readers import open_run
 
     draw(
-        open_raw(path), variable=variable, kind=kind.value, level=level, lead=lead, threshold=threshold,
+        open_run(path), variable=variable, kind=kind.value, level=level, lead=lead, threshold=threshold,
         above=not below, projection=projection, out=out,
     )  # fmt: skip
     print(f"map: {out}")
@@ -231,7 +239,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("demo"),
     init: Annotated[str | None, typer.Option(help="Initial time; default: the sample's first.")] = None,
     members: Annotated[int, typer.Option(min=2, help="Ensemble size.")] = 10,
-    days: Annotated[float, typer.Option(min=1, help="Length of the forecast.")] = 10,
+    days: Annotated[float, typer.Option(min=7, help="Length of the forecast; the maps go to day 7.")] = 10,
 ) -> None:
     """Forecast, map and score the shipped held-out weeks with the shipped checkpoint."""
     from evaluation.table import crps_table
@@ -242,8 +250,7 @@ def demo(
     for name, options in DEMO_MAPS.items():
         words = " ".join(f"--{key} {value}" for key, value in options.items())
         print(f"$ sphercast plot {file} {words} --out {out / name}")
-        kind = Kind(str(options["kind"]))
-        plot(file, out=out / name, **{**options, "kind": kind})  # type: ignore[arg-type]
+        plot(file, out=out / name, **options)
     print(f"$ sphercast score {file} sample --out {out / 'scores.nc'}")
     scores = _score([str(file), "sample"], out / "scores.nc", None, progress=True)
     print(crps_table(scores, DEMO_TABLE, levels=(500, 850)))
@@ -260,7 +267,7 @@ def config_list() -> None:
 
 
 @config_app.command("show")
-def config_show(name: Annotated[str, typer.Argument(help="As 'sphercast config list' gives it.")]) -> None:
+def config_show(name: Annotated[str, typer.Argument(help="As 'sphercast config list' gives it.", metavar="NAME")]) -> None:
     """Print a shipped experiment, to copy and change."""
     from data_pipeline.errors import ConfigError
     from forecast.config import shipped_configs
@@ -273,8 +280,13 @@ def config_show(name: Annotated[str, typer.Argument(help="As 'sphercast config l
 
 def main() -> None:
     """Run the command line; what a user can mend is one sentence on standard error and exit code 1."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end cleans up as Ctrl-C does
     try:
         app(prog_name="sphercast")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("sphercast: interrupted; run the same command again", file=sys.stderr)
+        raise
     except SphercastError as error:
         sys.exit(f"sphercast: {error}")
     except OSError as error:

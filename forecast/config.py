@@ -87,7 +87,6 @@ class Experiment(_Frozen):
             message = f"model.step_hours {self.model.step_hours} is not a multiple of data.interval_hours"
             raise ValueError(f"{message} {self.data.interval_hours}; change one of them")
         try:
-            _ = self.data.channels
             check_grid(self.data.grid.build(), len(self.model.widths))
         except DataError as error:
             raise ValueError(f"data: {error}") from error
@@ -138,7 +137,7 @@ def _parse(text: str, path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid YAML{place}: {problem}; mend it") from error
     if not isinstance(values, dict):
         found = type(values).__name__ if values is not None else "nothing"
-        raise ConfigError(f"{path} holds {found}, expected keys and values; see 'sphercast config show'")
+        raise ConfigError(f"{path} holds {found}, expected keys and values; see 'sphercast config show planet'")
     return values
 
 
@@ -159,5 +158,7 @@ def _describe(problem: Any) -> str:
         return f"unknown key {place!r}; remove it or mend the spelling"
     if problem["type"] == "missing":
         return f"missing key {place!r}; add it"
+    if problem["type"] in {"model_type", "model_attributes_type", "dict_type"}:
+        return f"{place}: expected keys with values, got {problem['input']!r}; see 'sphercast config show planet'"
     message = problem["msg"].removeprefix("Value error, ")
     return message if place == "config" else f"{place}: {message}, got {problem['input']!r}; mend it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
 from data_pipeline.quality import check_values
+from data_pipeline.times import shown, utc
 from forecast.rollout import InitialState
 
 if TYPE_CHECKING:
@@ -58,12 +59,11 @@ def times_of(data: xr.Dataset) -> NDArray[np.datetime64]:
 
 
 def _require_times(wanted: NDArray[np.datetime64], held: NDArray[np.datetime64]) -> None:
-    missing = [str(np.datetime_as_string(time, unit="h")) for time in wanted if time not in held]
+    missing = [shown(time) for time in wanted if time not in held]
     if missing:
-        span = f"{np.datetime_as_string(held[0], unit='h')}..{np.datetime_as_string(held[-1], unit='h')}"
         raise DataError(
-            f"the data have no state at {', '.join(missing)}; they hold {held.size} times in {span}. "
-            "A forecast needs its initial time and the time one step before; choose another --init"
+            f"the data have no state at {', '.join(missing)}; they hold {held.size} times in {shown(held[0])}.."
+            f"{shown(held[-1])}. A forecast needs its initial time and the time one step before; choose another --init"
         )
 
 
@@ -73,5 +73,4 @@ def parse_time(text: str) -> np.datetime64:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise DataError(f"cannot read the time {text!r}; expected UTC as in 2001-01-05T00") from None
-    utc = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
-    return np.datetime64(utc, "ns")
+    return np.datetime64(utc(time), "ns")

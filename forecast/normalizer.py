@@ -29,7 +29,8 @@ class Normalizer:
         """Scales for steps of ``step_hours``; a DataError if the store has no such statistics or zeros."""
         if step_hours not in statistics.tendency_std:
             have = ", ".join(str(hours) for hours in sorted(statistics.tendency_std))
-            raise DataError(f"the store has no tendency statistics for {step_hours} h steps; choose one of: {have}")
+            hint = f"set model.step_hours to one of: {have}" if have else "build it with a longer training_period"
+            raise DataError(f"the store has no tendency statistics for {step_hours} h steps; {hint}")
         scales = (statistics.mean, statistics.std, statistics.tendency_std[step_hours])
         if not all(bool((scale > 0).all() and np.isfinite(scale).all()) for scale in scales[1:]):
             raise DataError("a channel of the store never changes, so it has no scale; leave that variable out")

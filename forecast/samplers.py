@@ -1,6 +1,7 @@
-"""Samplers of dx/ds = (x - D(x; s)) / s (Karras et al. 2022, eq. 3), functions of (denoiser, noise, noise levels).
+"""Samplers of dx/ds = (x - D(x; s)) / s (Karras et al. 2022, eqs. 1 and 3).
 
-For flow matching they are the usual ones, even steps in t along the straight path (1-t) x + t e with s = t / (1-t).
+Each is a function of (denoiser, noise, noise levels). For flow matching they are the usual ones, even steps in t
+along the straight path (1-t) x + t e with s = t / (1-t).
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import netCDF4
 import numpy as np
 
-from data_pipeline.channels import Channel, Channels
-from data_pipeline.errors import DataError
 from data_pipeline.publish import publishing
+from data_pipeline.times import HOUR, whole_hours
+from data_pipeline.variables import COORDINATE_ATTRIBUTES, variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from data_pipeline.channels import Channels
     from data_pipeline.grid import Grid
 
 _EPOCH = np.datetime64("1900-01-01T00", "ns")
@@ -52,6 +53,7 @@ class EnsembleWriter:
         self.layout = layout
         self._row = {member: row for row, member in enumerate(layout.members)}
         self._column = {time: column for column, time in enumerate(layout.times)}
+        self._layer = {level: layer for layer, level in enumerate(layout.levels)}
         file.setncatts(_global_attributes({"channels": " ".join(layout.channels.names), **attributes}))
         _define_axes(file, layout)
         for name, levels in layout.channels.variables.items():
@@ -63,8 +65,8 @@ class EnsembleWriter:
         column = self._column[time]
         with _naming(self.file.filepath()):
             for position, channel in enumerate(self.layout.channels):
-                level = () if channel.level is None else (self.layout.levels.index(channel.level),)
-                self.file[channel.variable_name][(rows, column, *level)] = states[:, position]
+                layer = () if channel.level is None else (self._layer[channel.level],)
+                self.file[channel.variable_name][(rows, column, *layer)] = states[:, position]
 
 
 @contextmanager
@@ -112,30 +114,21 @@ def _global_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
 
 
 def _define_axes(file: netCDF4.Dataset, layout: EnsembleLayout) -> None:
-    hours, reference = _whole_hours(layout.times), _whole_hours(layout.initial_time)
-    lead = (layout.times - layout.initial_time) / np.timedelta64(1, "h")
+    hours, reference = (
+        whole_hours(np.asarray(times), _EPOCH).astype(np.int32) for times in (layout.times, layout.initial_time)
+    )
+    lead = (layout.times - layout.initial_time) / HOUR
     _axis(file, "realization", np.asarray(layout.members, np.int32), standard_name="realization", units="1",
           long_name="ensemble member", axis="E")  # fmt: skip
     _axis(file, "time", hours, standard_name="time", long_name="valid time", axis="T", **_TIME)
     if layout.levels:
-        _axis(file, "level", np.asarray(layout.levels, np.int32), standard_name="air_pressure", units="hPa",
-              long_name="pressure level", positive="down", axis="Z")  # fmt: skip
-    for name, values, units, axis in (
-        ("latitude", layout.grid.latitude, "degrees_north", "Y"),
-        ("longitude", layout.grid.longitude, "degrees_east", "X"),
-    ):
-        _axis(file, name, np.asarray(values), standard_name=name, long_name=name, units=units, axis=axis)
+        _axis(file, "level", np.asarray(layout.levels, np.int32), **COORDINATE_ATTRIBUTES["level"], axis="Z")
+    for axis, (name, values) in zip("YX", layout.grid.coordinates.items(), strict=True):
+        _axis(file, name, np.asarray(values), **COORDINATE_ATTRIBUTES[name], axis=axis)
     _coordinate(file, "forecast_period", ("time",), lead, standard_name="forecast_period", units="hours",
                 long_name="time since the initial time")  # fmt: skip
     _coordinate(file, "forecast_reference_time", (), reference, standard_name="forecast_reference_time",
                 long_name="initial time", **_TIME)  # fmt: skip
-
-
-def _whole_hours(times: NDArray[np.datetime64] | np.datetime64) -> NDArray[np.int32]:
-    since = np.asarray(times - _EPOCH)
-    if np.any(since % np.timedelta64(1, "h")):
-        raise DataError(f"got the time {np.atleast_1d(times)[0]}, expected whole hours; choose another initial time")
-    return (since // np.timedelta64(1, "h")).astype(np.int32)
 
 
 def _axis(file: netCDF4.Dataset, name: str, values: NDArray[Any], **attributes: str) -> None:
@@ -150,15 +143,9 @@ def _coordinate(file: netCDF4.Dataset, name: str, dims: tuple[str, ...], values:
 
 
 def _define_field(file: netCDF4.Dataset, name: str, layout: EnsembleLayout, *, with_level: bool) -> None:
-    entry = Channel(name).variable
     dims = ("realization", "time", *(["level"] if with_level else []), "latitude", "longitude")
     chunks = (*(1 for _ in dims[:-2]), *layout.grid.shape)
     field = file.createVariable(
         name, "f4", dims, zlib=True, complevel=4, shuffle=True, chunksizes=chunks, fill_value=np.float32(np.nan)
     )
-    field.setncatts({
-        "standard_name": entry.standard_name,
-        "long_name": entry.long_name,
-        "units": entry.units,
-        "coordinates": "forecast_period forecast_reference_time",
-    })  # fmt: skip
+    field.setncatts({**variable(name).attributes, "coordinates": "forecast_period forecast_reference_time"})

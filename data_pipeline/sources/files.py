@@ -28,13 +28,17 @@ class FilesSource(BaseModel):
 
     def open(self, wanted: Collection[str]) -> xr.Dataset:
         """Those of the ``wanted`` variables that the files hold, canonical and lazy."""
-        dataset = open_raw(self.path)
-        held = known_names(dataset)
-        kept = [name for name in wanted if name in held]
-        if not kept:
-            have = ", ".join(held) or "no variable that sphercast knows"
-            raise DataError(f"{self.path} holds none of {', '.join(sorted(wanted))}; it has {have}; remove the source")
-        return canonicalise(dataset, kept)
+        return canonical_share(open_raw(self.path), wanted, self.path)
+
+
+def canonical_share(raw: xr.Dataset, wanted: Collection[str], path: str) -> xr.Dataset:
+    """Those of the ``wanted`` variables that ``raw`` holds, canonical; a DataError if it holds none of them."""
+    held = known_names(raw)
+    kept = [name for name in wanted if name in held]
+    if not kept:
+        have = ", ".join(held) or "no variable that sphercast knows"
+        raise DataError(f"{path} holds none of {', '.join(sorted(wanted))}; it has {have}; remove the source")
+    return canonicalise(raw, kept)
 
 
 def open_raw(path: str | Path) -> xr.Dataset:
@@ -55,7 +59,7 @@ def open_raw(path: str | Path) -> xr.Dataset:
         joined: xr.Dataset = xr.concat(
             parts, time, data_vars="minimal", coords="minimal", compat="override", join="exact"
         )
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
             f"the {len(parts)} files of {path} do not follow each other in time ({reason}); give those with other "

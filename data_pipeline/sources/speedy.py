@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
-from data_pipeline.canonical import canonicalise
 from data_pipeline.errors import DataError
-from data_pipeline.sources.files import open_raw
+from data_pipeline.sources.files import canonical_share, open_raw
 from data_pipeline.variables import CANONICAL_NAME
 
 if TYPE_CHECKING:
@@ -31,12 +30,7 @@ class SpeedySource(BaseModel):
 
     def open(self, wanted: Collection[str]) -> xr.Dataset:
         """Those of the ``wanted`` variables that the files hold, canonical and lazy."""
-        gathered = _gather(self._merged())
-        kept = [str(name) for name in gathered.data_vars if name in wanted]
-        if not kept:
-            have = ", ".join(map(str, gathered.data_vars)) or "no variable of the simulated planet"
-            raise DataError(f"{self.path} holds none of {', '.join(sorted(wanted))}; it has {have}; remove the source")
-        return canonicalise(gathered, kept)
+        return canonical_share(_gather(self._merged()), wanted, self.path)
 
     def _merged(self) -> xr.Dataset:
         dataset = open_raw(self.path)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 
 from data_pipeline.errors import DataError
+from data_pipeline.publish import publishing
 from evaluation.plots.mesh import Mesh
 from evaluation.plots.titles import number
 from evaluation.plots.views import View, graticule, map_lines
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cartopy.mpl.geoaxes import GeoAxes
     from matplotlib.contour import QuadContourSet
 
@@ -113,19 +113,11 @@ def lines(panel: GeoAxes, mesh: Mesh, field: Field, levels: tuple[float, ...]) -
 
 
 def save(figure: Figure, out: Path) -> None:
-    """Write ``figure`` as PNG under a temporary name beside ``out``, then rename: nobody sees half a map."""
+    """Write ``figure`` as PNG, whole or not at all."""
     if out.suffix.lower() != ".png":
         raise DataError(f"maps are written as PNG, got {out.name}; give a name that ends in .png")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".png", dir=out.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            figure.savefig(stream, format="png")
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, out)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with publishing(out) as aside:
+        figure.savefig(aside, format="png")
 
 
 def _best_columns(aspect: float, count: int, strip: float) -> tuple[int, float]:

@@ -1,4 +1,4 @@
-"""From a forecast dataset, the ensemble of one variable at one level and one lead, in display units."""
+"""From a run of a forecast, the ensemble of one variable at one level and one lead, in display units."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
+from data_pipeline.times import HOUR
 from data_pipeline.variables import VARIABLES
 from evaluation.plots.style import Style, style_of
 
@@ -27,15 +28,14 @@ COMPONENTS: dict[str, tuple[str, str]] = {
 }
 """Variables derived from two components, member by member: the mean speed is not the speed of the mean wind."""
 
-DIMENSIONS = ("realization", "time", "latitude", "longitude")
-COORDINATES = ("time", "forecast_period", "forecast_reference_time", "latitude", "longitude")
+COORDINATES = ("lead_time", "latitude", "longitude", "initial_time")
 DEFAULT_LEVEL = 500
 LEAD_TOLERANCE = 1e-3
 """Hours within which a lead is the one asked for."""
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class EnsembleField:
     """Members of one field: ``values`` (member, latitude, longitude) in ``style.units``; ``lead`` in hours."""
 
     values: Floats
@@ -43,10 +43,14 @@ class Ensemble:
     grid: Grid
     style: Style
     level: int | None
-    start: pd.Timestamp
-    valid: pd.Timestamp
+    initial_time: pd.Timestamp
     lead: float
     sign: int = 1
+
+    @property
+    def valid_time(self) -> pd.Timestamp:
+        """The time that the field is a forecast of."""
+        return self.initial_time + pd.Timedelta(hours=self.lead)
 
     def mean(self) -> Floats:
         """Ensemble mean; missing where any member is, lest fewer members pass for all."""
@@ -65,18 +69,20 @@ class Ensemble:
         return np.where(np.isfinite(self.values).all(axis=0), share, np.nan)
 
 
-def select(forecast: xr.Dataset, variable: str, level: int | None, lead: float | None) -> Ensemble:
+def select(run: xr.Dataset, variable: str, level: int | None, lead: float | None) -> EnsembleField:
     """The ensemble of ``variable`` on ``level`` (hPa) at ``lead`` (hours); by default 500 hPa and the last lead.
+
+    ``run`` is as ``evaluation.readers`` gives it.
 
     Raises
     ------
     DataError
-        If the dataset is no forecast, or lacks the variable, level or lead; the message lists what it has.
+        If the dataset is no run, or lacks the variable, level or lead; the message lists what it has.
     """
-    _check_forecast(forecast)
-    moment, hours = _at_lead(forecast, lead)
-    components = _components(forecast, variable)
-    chosen = _chosen_level(forecast[components[0]], variable, level)
+    _check_run(run)
+    moment, hours = _at_lead(run, lead)
+    components = _components(run, variable)
+    chosen = _chosen_level(run[components[0]], variable, level)
     fields = [_values(moment[name], chosen) for name in components]
     native = fields[0] if len(fields) == 1 else np.hypot(*fields)
     if not np.isfinite(native).all(axis=0).any():
@@ -84,70 +90,48 @@ def select(forecast: xr.Dataset, variable: str, level: int | None, lead: float |
         raise DataError(
             f"{variable}{place} has no place where every member has a value at T+{hours:g} h; check the file"
         )
-    style = style_of(variable, str(forecast[components[0]].attrs.get("units", "")))
-    return Ensemble(
+    style = style_of(variable, str(run[components[0]].attrs.get("units", "")))
+    return EnsembleField(
         values=style.display(native),
-        members=tuple(str(name) for name in forecast["realization"].values),
-        grid=Grid.of(forecast),
+        members=tuple(str(name) for name in run["realization"].values) if "realization" in run.dims else ("0",),
+        grid=Grid.of(run),
         style=style,
         level=chosen,
-        start=_timestamp(forecast["forecast_reference_time"]),
-        valid=_timestamp(moment["time"]),
+        initial_time=pd.Timestamp(run["initial_time"].item(), unit="ns"),
         lead=hours,
         sign=VARIABLES[variable].crosses_pole_with_sign if variable in VARIABLES else 1,
     )
 
 
-def _check_forecast(forecast: xr.Dataset) -> None:
-    missing = [name for name in DIMENSIONS if name not in forecast.dims]
-    missing += [name for name in COORDINATES if name not in forecast.coords and name not in missing]
+def _check_run(run: xr.Dataset) -> None:
+    missing = [name for name in COORDINATES if name not in run.coords]
     if missing:
         raise DataError(
-            f"not a forecast: the data lack {_listed(missing)}; expected dimensions {_listed(DIMENSIONS)} and "
-            f"coordinates {_listed(COORDINATES)}, as `sphercast forecast` writes them"
+            f"not a run of a forecast: the data lack {_listed(missing)}; open the file with evaluation.readers.open_run"
         )
-    if 0 in (forecast.sizes["time"], forecast.sizes["realization"]):
+    if 0 in run.sizes.values():
         raise DataError("the forecast is empty: it has no member or no lead; run the forecast again")
-    if np.ndim(forecast["forecast_reference_time"]):
-        raise DataError("the data hold several forecasts; select one forecast_reference_time first")
-    if forecast["forecast_period"].dims != ("time",):
-        raise DataError(f"forecast_period has dimensions {forecast['forecast_period'].dims}, expected ('time',)")
-    for name in ("time", "forecast_reference_time"):
-        if forecast[name].dtype.kind != "M":
-            raise DataError(f"{name} is {forecast[name].dtype}, expected datetime64; open the file with decoded times")
 
 
-def _at_lead(forecast: xr.Dataset, lead: float | None) -> tuple[xr.Dataset, float]:
-    leads = _hours(forecast["forecast_period"])
+def _at_lead(run: xr.Dataset, lead: float | None) -> tuple[xr.Dataset, float]:
+    leads = run["lead_time"].values / HOUR
     if lead is None:
-        return forecast.isel(time=-1), float(leads[-1])
+        return run.isel(lead_time=-1), float(leads[-1])
     position = int(np.argmin(np.abs(leads - lead)))
-    if abs(leads[position] - lead) > LEAD_TOLERANCE:
+    if not abs(leads[position] - lead) <= LEAD_TOLERANCE:  # nor is it for a lead that is no number
         known = _listed(f"{hours:g}" for hours in leads)
         raise DataError(f"no lead {lead:g} h in this forecast; it has (hours): {known}")
-    return forecast.isel(time=position), float(leads[position])
+    return run.isel(lead_time=position), float(leads[position])
 
 
-def _hours(period: xr.DataArray) -> Floats:
-    """Lead times in hours, whether xarray decoded them into timedeltas or not."""
-    values = np.atleast_1d(period.values)
-    if values.dtype.kind == "m":
-        return np.asarray(values / np.timedelta64(1, "h"), dtype=np.float64)
-    return values.astype(np.float64)
-
-
-def _timestamp(moment: xr.DataArray) -> pd.Timestamp:
-    return pd.Timestamp(int(moment.values.astype("datetime64[ns]").astype(np.int64)))
-
-
-def _components(forecast: xr.Dataset, variable: str) -> tuple[str, ...]:
-    if variable in forecast.data_vars:
+def _components(run: xr.Dataset, variable: str) -> tuple[str, ...]:
+    if variable in run.data_vars:
         return (variable,)
     parts = COMPONENTS.get(variable, ())
-    if parts and all(part in forecast.data_vars for part in parts):
+    if parts and all(part in run.data_vars for part in parts):
         return parts
-    derived = [name for name, needs in COMPONENTS.items() if all(part in forecast.data_vars for part in needs)]
-    raise DataError(f"no variable {variable!r}; the forecast has {_listed([*map(str, forecast.data_vars), *derived])}")
+    derived = [name for name, needs in COMPONENTS.items() if all(part in run.data_vars for part in needs)]
+    raise DataError(f"no variable {variable!r}; the forecast has {_listed([*map(str, run.data_vars), *derived])}")
 
 
 def _chosen_level(field: xr.DataArray, variable: str, level: int | None) -> int | None:
@@ -165,8 +149,9 @@ def _chosen_level(field: xr.DataArray, variable: str, level: int | None) -> int 
 
 def _values(field: xr.DataArray, level: int | None) -> Floats:
     chosen = field.sel(level=level) if level is not None and "level" in field.dims else field
-    ordered = chosen.transpose("realization", "latitude", "longitude")
-    return np.asarray(ordered.values, dtype=np.float64)
+    ordered = chosen.transpose("realization", "latitude", "longitude", missing_dims="ignore")
+    values = np.asarray(ordered.values, dtype=np.float64)
+    return values.reshape(-1, *values.shape[-2:])
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from data_pipeline.errors import DataError
 from evaluation.plots import titles
 from evaluation.plots.canvas import Sheet, fill, lines, save
-from evaluation.plots.fields import Ensemble, select
+from evaluation.plots.fields import EnsembleField, select
 from evaluation.plots.style import field_palette, line_levels, probability_palette, spread_palette
 from evaluation.plots.views import View, view_called
 
@@ -38,32 +38,32 @@ class Request:
         """The map to draw on."""
         return view_called(self.projection)
 
-    def of(self, forecast: xr.Dataset) -> Ensemble:
+    def of(self, run: xr.Dataset) -> EnsembleField:
         """The members asked for."""
-        return select(forecast, self.variable, self.level, self.lead)
+        return select(run, self.variable, self.level, self.lead)
 
 
-def mean(forecast: xr.Dataset, request: Request) -> Figure:
+def mean(run: xr.Dataset, request: Request) -> Figure:
     """Ensemble mean: filled classes, with lines at their edges where that is the custom."""
-    ensemble = request.of(forecast)
+    ensemble = request.of(run)
     sheet = Sheet.of(request.view, ensemble.grid, 1)
     sheet.title(titles.headline(ensemble, "ensemble mean"), titles.times(ensemble))
     _draw_mean(sheet, 0, ensemble, (0.2, 0.8))
     return sheet.figure
 
 
-def spread(forecast: xr.Dataset, request: Request) -> Figure:
+def spread(run: xr.Dataset, request: Request) -> Figure:
     """Ensemble spread: the standard deviation about the ensemble mean."""
-    ensemble = request.of(forecast)
+    ensemble = request.of(run)
     sheet = Sheet.of(request.view, ensemble.grid, 1)
     sheet.title(titles.headline(ensemble, "ensemble spread"), titles.times(ensemble))
     _draw_spread(sheet, 0, ensemble, (0.2, 0.8))
     return sheet.figure
 
 
-def mean_spread(forecast: xr.Dataset, request: Request) -> Figure:
+def mean_spread(run: xr.Dataset, request: Request) -> Figure:
     """Ensemble mean on the left, spread on the right."""
-    ensemble = request.of(forecast)
+    ensemble = request.of(run)
     sheet = Sheet.of(request.view, ensemble.grid, 2)
     sheet.title(titles.headline(ensemble, "ensemble mean and spread"), titles.times(ensemble))
     _draw_mean(sheet, 0, ensemble, (0.04, 0.48))
@@ -71,9 +71,9 @@ def mean_spread(forecast: xr.Dataset, request: Request) -> Figure:
     return sheet.figure
 
 
-def stamps(forecast: xr.Dataset, request: Request) -> Figure:
+def stamps(run: xr.Dataset, request: Request) -> Figure:
     """Postage stamps: the ensemble mean and every member, all in the same colours."""
-    ensemble = request.of(forecast)
+    ensemble = request.of(run)
     fields = [ensemble.mean(), *ensemble.values]
     sheet = Sheet.of(request.view, ensemble.grid, len(fields), panel_titles=True)
     sheet.title(titles.headline(ensemble, "all members"), titles.times(ensemble))
@@ -87,10 +87,10 @@ def stamps(forecast: xr.Dataset, request: Request) -> Figure:
     return sheet.figure
 
 
-def probability(forecast: xr.Dataset, request: Request) -> Figure:
+def probability(run: xr.Dataset, request: Request) -> Figure:
     """Share of members at or above the threshold (display units), or below it if ``above`` is false."""
-    ensemble = request.of(forecast)
-    if request.threshold is None:
+    ensemble = request.of(run)
+    if request.threshold is None or not np.isfinite(request.threshold):
         raise DataError(f"a probability map needs a threshold: pass --threshold VALUE in {ensemble.style.units}")
     share = ensemble.probability(request.threshold, above=request.above)
     sheet = Sheet.of(request.view, ensemble.grid, 1)
@@ -113,7 +113,7 @@ KINDS: dict[str, Kind] = {
 
 
 def draw(
-    forecast: xr.Dataset,
+    run: xr.Dataset,
     *,
     variable: str,
     kind: str,
@@ -128,9 +128,8 @@ def draw(
 
     Parameters
     ----------
-    forecast
-        Dims (realization, time, [level], latitude, longitude), with ``forecast_period`` and
-        ``forecast_reference_time``; canonical names and SI units.
+    run
+        A forecast from one initial time as ``evaluation.readers`` gives it; canonical names and SI units.
     variable
         A variable of the forecast, or ``wind_speed`` / ``10m_wind_speed`` where it has both components.
     kind, projection
@@ -148,14 +147,16 @@ def draw(
     Raises
     ------
     DataError
-        If the dataset is no forecast, or lacks what is asked for; the message lists what there is.
+        If the dataset is no run, or lacks what is asked for; the message lists what there is.
     """
     if kind not in KINDS:
         raise DataError(f"unknown kind of map {kind!r}; expected one of: {', '.join(KINDS)}")
-    save(KINDS[kind](forecast, Request(variable, level, lead, threshold, above, projection)), out)
+    if threshold is not None and kind != "probability":
+        raise DataError(f"a map of kind {kind!r} has no threshold; leave it out, or draw kind 'probability'")
+    save(KINDS[kind](run, Request(variable, level, lead, threshold, above, projection)), out)
 
 
-def _draw_mean(sheet: Sheet, index: int, ensemble: Ensemble, bar: tuple[float, float]) -> None:
+def _draw_mean(sheet: Sheet, index: int, ensemble: EnsembleField, bar: tuple[float, float]) -> None:
     field = sheet.mesh.sample(ensemble.mean(), sign=ensemble.sign)
     palette = field_palette(ensemble.style, ensemble.level, field.compressed())
     contours = fill(sheet.panels[index], sheet.mesh, field, palette)
@@ -163,7 +164,7 @@ def _draw_mean(sheet: Sheet, index: int, ensemble: Ensemble, bar: tuple[float, f
     sheet.colour_bar(contours, titles.bar_label(ensemble.style), left=bar[0], right=bar[1])
 
 
-def _draw_spread(sheet: Sheet, index: int, ensemble: Ensemble, bar: tuple[float, float]) -> None:
+def _draw_spread(sheet: Sheet, index: int, ensemble: EnsembleField, bar: tuple[float, float]) -> None:
     field = sheet.mesh.sample(ensemble.spread())
     contours = fill(sheet.panels[index], sheet.mesh, field, spread_palette(field.compressed()))
     sheet.colour_bar(contours, titles.bar_label(ensemble.style, "spread"), left=bar[0], right=bar[1])

@@ -80,13 +80,11 @@ class Mesh:
         latitude = _even(view.south, view.north, spacing)
         longitude = _even(view.west, view.east, spacing)
         x, y = view.project(*np.meshgrid(longitude, latitude))
-        periodic = _is_periodic(grid)
-        closed = periodic and grid.reaches_poles
-        order, points = _unwrapped(np.asarray(grid.longitude), periodic)
-        rows = _latitude_taps(np.asarray(grid.latitude), latitude, closed)
-        columns = _longitude_taps(points, longitude, periodic)
-        poles = (grid.latitude[-1] == -90.0, grid.latitude[0] == 90.0) if closed else None
-        return cls(x, y, rows, columns, order, poles, periodic)
+        order, points = _unwrapped(np.asarray(grid.longitude), grid.is_periodic)
+        rows = _latitude_taps(np.asarray(grid.latitude), latitude, grid.is_global)
+        columns = _longitude_taps(points, longitude, grid.is_periodic)
+        poles = (grid.latitude[-1] == -90.0, grid.latitude[0] == 90.0) if grid.is_global else None
+        return cls(x, y, rows, columns, order, poles, grid.is_periodic)
 
     def sample(self, values: Floats, *, sign: int = 1) -> np.ma.MaskedArray[tuple[int, ...], np.dtype[np.float64]]:
         """``values`` (latitude north to south, longitude) on the map points; masked where there is no value.
@@ -134,11 +132,6 @@ class Mesh:
 
 def _even(start: float, stop: float, spacing: float) -> Floats:
     return np.linspace(start, stop, int(np.ceil((stop - start) / spacing)) + 1)
-
-
-def _is_periodic(grid: Grid) -> bool:
-    gaps = np.diff([*grid.longitude, grid.longitude[0] + 360.0])
-    return bool(gaps.max() < 1.5 * gaps.min())
 
 
 def _unwrapped(longitude: Floats, periodic: bool) -> tuple[Integers, Floats]:

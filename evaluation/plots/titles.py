@@ -7,31 +7,32 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evaluation.plots.fields import Ensemble
+    from evaluation.plots.fields import EnsembleField
     from evaluation.plots.style import Style
 
 
-def quantity(ensemble: Ensemble) -> str:
+def quantity(ensemble: EnsembleField) -> str:
     """Variable with its level, e.g. ``'500 hPa geopotential height'``."""
     return ensemble.style.title if ensemble.level is None else f"{ensemble.level} hPa {ensemble.style.title}"
 
 
-def headline(ensemble: Ensemble, what: str) -> str:
+def headline(ensemble: EnsembleField, what: str) -> str:
     """First line, e.g. ``'500 hPa geopotential height: ensemble mean'``."""
     return _capitalised(f"{quantity(ensemble)}: {what}")
 
 
-def probability_headline(ensemble: Ensemble, threshold: float, *, above: bool) -> str:
+def probability_headline(ensemble: EnsembleField, threshold: float, *, above: bool) -> str:
     """First line of a probability map: 'at or above' is >=, its complement is <."""
     sign = "≥" if above else "<"
     return f"Probability of {quantity(ensemble)} {sign} {number(threshold)} {ensemble.style.units}"
 
 
-def times(ensemble: Ensemble) -> str:
+def times(ensemble: EnsembleField) -> str:
     """Second line: initial time, valid time, lead and size of the ensemble."""
     count = len(ensemble.members)
     people = "1 member" if count == 1 else f"{count} members"
-    return f"Init {_moment(ensemble.start)}   Valid {_moment(ensemble.valid)}   T+{ensemble.lead:g} h   {people}"
+    moments = f"Init {_moment(ensemble.initial_time)}   Valid {_moment(ensemble.valid_time)}"
+    return f"{moments}   T+{ensemble.lead:g} h   {people}"
 
 
 def bar_label(style: Style, what: str = "") -> str:

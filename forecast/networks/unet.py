@@ -63,7 +63,8 @@ class SphericalUNet(nn.Module):
         for stage in self.up:
             finer = functional.interpolate(features, scale_factor=2.0, mode="nearest")
             features = _run(stage, torch.cat([finer, skips.pop()], dim=1), embedding)
-        return self.head(pad_sphere(functional.silu(self.head_norm(features)), 1))  # type: ignore[no-any-return]
+        output: Tensor = self.head(pad_sphere(functional.silu(self.head_norm(features)), 1))
+        return output
 
 
 class NoiseEmbedding(nn.Module):
@@ -79,7 +80,8 @@ class NoiseEmbedding(nn.Module):
     def forward(self, noise_label: Tensor) -> Tensor:
         """(batch,) to (batch, width)."""
         phase = noise_label[:, None] * self.frequencies
-        return self.layers(torch.cat([phase.cos(), phase.sin()], dim=-1))  # type: ignore[no-any-return]
+        embedding: Tensor = self.layers(torch.cat([phase.cos(), phase.sin()], dim=-1))
+        return embedding
 
 
 class ResidualBlock(nn.Module):
@@ -101,8 +103,8 @@ class ResidualBlock(nn.Module):
         scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
         hidden = self.conv1(pad_sphere(functional.silu(self.norm1(features)), 1))
         hidden = functional.silu(self.norm2(hidden) * (1 + scale) + shift)
-        hidden = self.conv2(pad_sphere(self.dropout(hidden), 1))
-        return self.shortcut(features) + hidden  # type: ignore[no-any-return]
+        output: Tensor = self.shortcut(features) + self.conv2(pad_sphere(self.dropout(hidden), 1))
+        return output
 
 
 class Attention(nn.Module):
@@ -122,7 +124,8 @@ class Attention(nn.Module):
         split = self.query_key_value(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(split[0], split[1], split[2])
         update = self.project(mixed.transpose(1, 2).flatten(2)).transpose(1, 2).unflatten(-1, features.shape[-2:])
-        return features + update  # type: ignore[no-any-return]
+        output: Tensor = features + update
+        return output
 
 
 def _blocks(in_width: int, width: int, count: int, embedding: int, dropout: float) -> nn.ModuleList:

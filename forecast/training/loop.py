@@ -14,7 +14,7 @@ import torch
 from data_pipeline.dataset import Sample, StoreDataset
 from data_pipeline.errors import DataError, SphercastError
 from data_pipeline.progress import track
-from data_pipeline.publish import write_text
+from data_pipeline.publish import only_one_in, write_text
 from data_pipeline.store import TrainingStore, open_store
 from forecast.checkpoint import save_checkpoint
 from forecast.forecaster import Forecaster, static_features
@@ -57,11 +57,11 @@ def train(experiment: Experiment, *, progress: bool = True) -> Path:
     step_length = forecaster.step_length
     samples = StoreDataset(store, experiment.data.training_period, step_length)
     held_out = StoreDataset(store, config.validation_period, step_length)
-    config.folder.mkdir(parents=True, exist_ok=True)
-    average = _fit(forecaster, samples, held_out, config, _digest(experiment), progress=progress)
-    forecaster.denoiser.load_state_dict(average.weights)
     path = config.folder / "checkpoint.safetensors"
-    save_checkpoint(forecaster, path, _provenance(experiment))
+    with only_one_in(config.folder):
+        average = _fit(forecaster, samples, held_out, config, _digest(experiment), progress=progress)
+        forecaster.denoiser.load_state_dict(average.weights)
+        save_checkpoint(forecaster, path, _provenance(experiment))
     return path
 
 
@@ -145,6 +145,7 @@ def batch_loss(
 
 
 def _mirror_every_second(forecaster: Forecaster, clean: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+    """With north and south exchanged; signs turn scaled fields, as those that have one have a mean near nought."""
     clean, condition = clean.clone(), condition.clone()
     for fields, sign in zip((clean, condition), forecaster.mirror_signs(), strict=True):
         fields[1::2] = fields[1::2].flip(-2) * sign

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -322,8 +323,7 @@ def test_a_state_without_its_store_is_not_taken_up(tmp_path: Path, uninterrupted
 
 def test_progress_is_told_in_plain_lines_when_piped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(tmp_path / "planet.zarr")
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[-1] == "simulated to 1990-01-20T12:00:00 of 1990-01-20T12:00:00"
+    assert re.search(r"simulating: (\d+) of \1 segments", capsys.readouterr().err)
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_rgb
 from matplotlib.contour import QuadContourSet
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from data_pipeline.errors import DataError
@@ -39,8 +40,8 @@ def mock_forecast(members: int = 3) -> xr.Dataset:
     wave = np.cos(latitude) ** 2 * np.cos(3 * longitude)
     noise = generator.normal(size=(members, len(LEADS), 1, 1, 1))
     shape = np.stack([wave, 2 * wave])[None, None] + 0.3 * noise
-    dims = ("realization", "time", "level", "latitude", "longitude")
-    surface = ("realization", "time", "latitude", "longitude")
+    dims = ("realization", "lead_time", "level", "latitude", "longitude")
+    surface = ("realization", "lead_time", "latitude", "longitude")
     return xr.Dataset(
         {
             "geopotential": (dims, 9.80665 * (5500.0 + 100.0 * shape), {"units": "m2 s-2"}),
@@ -54,12 +55,11 @@ def mock_forecast(members: int = 3) -> xr.Dataset:
         },
         coords={
             "realization": np.arange(members),
-            "time": np.datetime64("2001-01-05", "ns") + (np.array(LEADS) * 3600e9).astype("m8[ns]"),
+            "lead_time": (np.array(LEADS) * 3600e9).astype("m8[ns]"),
             "level": [250, 500],
             "latitude": list(GRID.latitude),
             "longitude": list(GRID.longitude),
-            "forecast_period": ("time", list(LEADS)),
-            "forecast_reference_time": np.datetime64("2001-01-05", "ns"),
+            "initial_time": np.datetime64("2001-01-05", "ns"),
         },
     )
 
@@ -162,7 +162,7 @@ def test_probability_titles_say_which_side_of_the_threshold_counts(forecast):
 
 
 def test_a_valid_time_with_minutes_shows_them(forecast):
-    late = forecast.assign_coords(time=forecast["time"] + np.timedelta64(30, "m"))
+    late = forecast.assign_coords(initial_time=forecast["initial_time"] + np.timedelta64(30, "m"))
     assert "Valid 2001-01-10 00:30 UTC" in words(figure_of(late, "mean", "2m_temperature"))[1]
 
 
@@ -226,7 +226,7 @@ def test_a_place_that_one_member_lacks_has_no_statistics(forecast):
 
 def test_statistics_are_those_of_the_definition(forecast):
     ensemble = select(forecast, "mean_sea_level_pressure", None, 24)
-    hectopascals = forecast["mean_sea_level_pressure"].isel(time=0).values / 100
+    hectopascals = forecast["mean_sea_level_pressure"].isel(lead_time=0).values / 100
     np.testing.assert_allclose(ensemble.mean(), hectopascals.mean(axis=0))
     np.testing.assert_allclose(ensemble.spread(), hectopascals.std(axis=0, ddof=1))
     above, below = (ensemble.probability(1013.0, above=above) for above in (True, False))
@@ -303,10 +303,15 @@ def test_defaults_are_500_hpa_and_the_last_lead(forecast):
     assert select(forecast.sel(level=[250]), "temperature", None, None).level == 250
 
 
-def test_a_lead_may_be_hours_or_a_timedelta(forecast):
-    decoded = forecast.assign_coords(forecast_period=("time", (np.array(LEADS) * 3600e9).astype("m8[ns]")))
-    assert select(decoded, "temperature", None, 72).lead == 72.0
-    assert str(select(decoded, "temperature", None, 72).valid) == "2001-01-08 00:00:00"
+def test_a_lead_is_chosen_by_its_hours(forecast):
+    ensemble = select(forecast, "temperature", None, 72)
+    assert (ensemble.lead, str(ensemble.valid_time)) == (72.0, "2001-01-08 00:00:00")
+
+
+def test_a_deterministic_run_is_one_member(forecast):
+    single = forecast.isel(realization=0, drop=True)
+    assert select(single, "wind_speed", 250, None).values.shape == (1, *GRID.shape)
+    assert select(single, "wind_speed", 250, None).members == ("0",)
 
 
 def test_a_scalar_level_is_a_level(forecast):
@@ -341,13 +346,9 @@ def test_a_wrong_request_is_answered_with_what_there_is(forecast, options, messa
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda data: data.isel(realization=0), "not a forecast: the data lack realization; expected dimensions"),
-        (lambda data: data.drop_vars("forecast_period"), "not a forecast: the data lack forecast_period"),
-        (lambda data: data.drop_vars("forecast_reference_time"), "the data lack forecast_reference_time"),
-        (lambda data: data.isel(time=slice(0, 0)), "the forecast is empty"),
-        (lambda data: data.assign_coords(forecast_reference_time=("time", data["time"].values)), "several forecasts"),
-        (lambda data: data.assign_coords(forecast_period=24.0), "forecast_period has dimensions"),
-        (lambda data: data.assign_coords(forecast_reference_time=0.0), "expected datetime64; open the file with"),
+        (lambda data: data.drop_vars("lead_time"), "not a run of a forecast: the data lack lead_time; open the file"),
+        (lambda data: data.drop_vars("initial_time"), "the data lack initial_time"),
+        (lambda data: data.isel(lead_time=slice(0, 0)), "the forecast is empty"),
         (lambda data: data * np.nan, "geopotential on 500 hPa has no place where every member"),
         (lambda data: data.where(data["realization"] > 0), "no place where every member has a value at T.120 h"),
         (lambda data: data.isel(latitude=slice(None, None, -1)), "latitude must run from north to south"),
@@ -368,10 +369,10 @@ def test_a_write_that_fails_leaves_the_old_map_and_nothing_else(forecast, tmp_pa
     out = tmp_path / "map.png"
     out.write_bytes(b"old")
 
-    def full_disk(*_args):
+    def full_disk(*_args, **_options):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(canvas.os, "replace", full_disk)
+    monkeypatch.setattr(Figure, "savefig", full_disk)
     with pytest.raises(OSError, match="no space"):
         draw(forecast, variable="2m_temperature", kind="mean", out=out)
     assert out.read_bytes() == b"old"

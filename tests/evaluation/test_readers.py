@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from data_pipeline.errors import DataError
-from evaluation.readers import open_forecast, open_runs
+from evaluation.readers import open_run, open_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,17 +34,15 @@ def as_weatherbench2(runs: list[xr.Dataset]) -> xr.Dataset:
 
 
 def test_our_layout(written: Callable[..., Path], ensemble: Callable[..., xr.Dataset]) -> None:
-    opened, original = open_forecast(written()), ensemble()
-    assert opened["geopotential"].dims == (
-        "initial_time", "lead_time", "realization", "level", "latitude", "longitude")  # fmt: skip
-    assert opened["2m_temperature"].dims == ("initial_time", "lead_time", "realization", "latitude", "longitude")
+    opened, original = open_run(written()), ensemble()
+    assert opened["geopotential"].dims == ("realization", "lead_time", "level", "latitude", "longitude")
+    assert opened["2m_temperature"].dims == ("realization", "lead_time", "latitude", "longitude")
+    assert opened["initial_time"] == START
     assert opened["initial_time"].dtype == np.dtype("datetime64[ns]")
     assert opened["lead_time"].dtype == np.dtype("timedelta64[ns]")
     np.testing.assert_array_equal(opened["lead_time"], HOUR * np.array([12, 24, 36]))
-    np.testing.assert_array_equal(opened["valid_time"], [START + HOUR * np.array([12, 24, 36])])
     for name in original.data_vars:
-        expected = original[name].transpose("time", "realization", ...).values
-        np.testing.assert_array_equal(opened[name].values[0], expected)
+        np.testing.assert_array_equal(opened[name].values, original[name].values)
         assert opened[name].attrs["units"] == original[name].attrs["units"]
 
 
@@ -59,20 +57,24 @@ SAVE = {
 def test_weatherbench2_layout(tmp_path: Path, ensemble: Callable[..., xr.Dataset], save) -> None:  # type: ignore[no-untyped-def]
     runs, path = [ensemble(start=0), ensemble(start=4)], tmp_path / "forecast"
     save(as_weatherbench2(runs), path)
-    opened = open_forecast(path)
-    np.testing.assert_array_equal(opened["initial_time"], START + HOUR * np.array([0, 48]))
-    np.testing.assert_array_equal(opened["lead_time"], HOUR * np.array([12, 24, 36]))
-    assert np.all(np.diff(opened["latitude"]) < 0)
-    for index, run in enumerate(runs):
-        expected = run["geopotential"].transpose("time", "realization", ...).values
-        np.testing.assert_array_equal(opened["geopotential"].values[index], expected)
-        np.testing.assert_array_equal(open_runs(path)[index]["initial_time"], run["forecast_reference_time"])
+    for opened, run in zip(open_runs(path), runs, strict=True):
+        assert opened["initial_time"] == run["forecast_reference_time"]
+        np.testing.assert_array_equal(opened["lead_time"], HOUR * np.array([12, 24, 36]))
+        np.testing.assert_array_equal(opened["latitude"], run["latitude"])
+        found = opened["geopotential"].transpose("realization", "lead_time", "level", "latitude", "longitude")
+        np.testing.assert_array_equal(found, run["geopotential"])
+
+
+def test_a_file_of_several_runs_is_not_one(tmp_path: Path, ensemble: Callable[..., xr.Dataset]) -> None:
+    as_weatherbench2([ensemble(start=0), ensemble(start=4)]).to_netcdf(tmp_path / "runs.nc")
+    with pytest.raises(DataError, match="holds 2 initial times, expected one"):
+        open_run(tmp_path / "runs.nc")
 
 
 @pytest.mark.parametrize("name", ["number", "member", "ensemble", "sample"])
 def test_names_of_the_members(written: Callable[..., Path], name: str) -> None:
-    assert open_forecast(written(lambda data: data.rename(realization=name))).sizes["realization"] == 4
-    unlabelled = open_forecast(written(lambda data: data.rename(realization=name).drop_vars(name)))
+    assert open_run(written(lambda data: data.rename(realization=name))).sizes["realization"] == 4
+    unlabelled = open_run(written(lambda data: data.rename(realization=name).drop_vars(name)))
     assert unlabelled.sizes["realization"] == 4
 
 
@@ -81,7 +83,7 @@ def test_names_of_the_coordinates_and_pressure_in_pascal(written: Callable[..., 
         data = data.assign_coords(level=("level", [50000.0, 85000.0], {"units": "Pa"}))
         return data.rename(level="plev", latitude="lat", longitude="lon")
 
-    opened = open_forecast(written(rename))
+    opened = open_run(written(rename))
     assert opened["level"].values.tolist() == [500, 850]
     assert opened["geopotential"].dims[-3:] == ("level", "latitude", "longitude")
 
@@ -92,16 +94,20 @@ def test_longitudes_from_minus_180_are_rolled_with_their_data(
     def roll(data: xr.Dataset) -> xr.Dataset:
         return data.assign_coords(longitude=(data["longitude"] + 180) % 360 - 180).sortby("longitude")
 
-    opened, original = open_forecast(written(roll)), ensemble()
+    opened, original = open_run(written(roll)), ensemble()
     np.testing.assert_array_equal(opened["longitude"], original["longitude"])
-    expected = original["2m_temperature"].transpose("time", "realization", ...)
-    np.testing.assert_array_equal(opened["2m_temperature"].values[0], expected)
+    np.testing.assert_array_equal(opened["2m_temperature"], original["2m_temperature"])
 
 
-def test_one_deterministic_run_is_an_ensemble_of_one(written: Callable[..., Path]) -> None:
-    opened = open_forecast(written(lambda data: data.isel(realization=0, drop=True)))
-    assert opened["2m_temperature"].dims == ("initial_time", "lead_time", "realization", "latitude", "longitude")
-    assert opened.sizes["realization"] == 1
+def test_a_deterministic_run_has_no_realization(written: Callable[..., Path]) -> None:
+    opened = open_run(written(lambda data: data.isel(realization=0, drop=True)))
+    assert opened["2m_temperature"].dims == ("lead_time", "latitude", "longitude")
+
+
+def test_levels_that_are_no_pressures_are_refused(written: Callable[..., Path]) -> None:
+    path = written(lambda data: data.assign_coords(level=("level", [5000.0, 1500.0], {"units": "m"})))
+    with pytest.raises(DataError, match="levels are in 'm', expected pressure"):
+        open_runs(path)
 
 
 @pytest.mark.parametrize("encode", [lambda hours: hours, lambda hours: HOUR * hours.astype(int)])
@@ -111,11 +117,11 @@ def test_forecast_period_as_hours_or_as_timedelta(written: Callable[..., Path], 
         attrs = {"units": "hours"} if period.dtype.kind == "f" else {}
         return data.assign_coords(forecast_period=("time", period, attrs))
 
-    np.testing.assert_array_equal(open_forecast(written(change))["lead_time"], HOUR * np.array([12, 24, 36]))
+    np.testing.assert_array_equal(open_run(written(change))["lead_time"], HOUR * np.array([12, 24, 36]))
 
 
 def test_without_forecast_period_leads_follow_from_the_times(written: Callable[..., Path]) -> None:
-    opened = open_forecast(written(lambda data: data.drop_vars("forecast_period")))
+    opened = open_run(written(lambda data: data.drop_vars("forecast_period")))
     np.testing.assert_array_equal(opened["lead_time"], HOUR * np.array([12, 24, 36]))
 
 
@@ -123,7 +129,7 @@ def test_what_does_not_depend_on_the_lead_is_left_out(written: Callable[..., Pat
     def add_mask(data: xr.Dataset) -> xr.Dataset:
         return data.assign(land_sea_mask=data["2m_temperature"].isel(time=0, realization=0, drop=True), crs=0)
 
-    assert set(open_forecast(written(add_mask)).data_vars) == {"geopotential", "2m_temperature"}
+    assert set(open_run(written(add_mask)).data_vars) == {"geopotential", "2m_temperature"}
 
 
 def test_runs_stay_on_the_disk(written: Callable[..., Path]) -> None:
@@ -134,13 +140,13 @@ def test_runs_stay_on_the_disk(written: Callable[..., Path]) -> None:
 def test_a_period_that_contradicts_the_times_is_refused(written: Callable[..., Path]) -> None:
     path = written(lambda data: data.assign_coords(forecast_period=("time", [6.0, 12.0, 18.0], {"units": "hours"})))
     with pytest.raises(DataError, match=r"forecast_period says \[6.0, 12.0, 18.0\] h, but .* \[12.0, 24.0, 36.0\] h"):
-        open_forecast(path)
+        open_runs(path)
 
 
 def test_a_period_without_units_is_refused(written: Callable[..., Path]) -> None:
     path = written(lambda data: data.assign_coords(forecast_period=("time", [12.0, 24.0, 36.0])))
     with pytest.raises(DataError, match="has units None, expected a duration such as 'hours'"):
-        open_forecast(path)
+        open_runs(path)
 
 
 @pytest.mark.parametrize(
@@ -159,27 +165,26 @@ def test_a_period_without_units_is_refused(written: Callable[..., Path]) -> None
 )  # fmt: skip
 def test_what_is_no_forecast_is_refused(written: Callable[..., Path], change) -> None:  # type: ignore[no-untyped-def]
     path = written(change)
-    for reader in (open_forecast, open_runs):
-        with pytest.raises(DataError, match=r"is no forecast: it has dims .* expected fields over time"):
-            reader(path)
+    with pytest.raises(DataError, match=r"is no forecast: it has dims .* expected fields over time"):
+        open_runs(path)
 
 
 def test_a_layout_without_initial_time_is_refused(tmp_path: Path, ensemble: Callable[..., xr.Dataset]) -> None:
     path = tmp_path / "forecast.nc"
     as_weatherbench2([ensemble()]).isel(time=0, drop=True).to_netcdf(path)
     with pytest.raises(DataError, match="is no forecast"):
-        open_forecast(path)
+        open_runs(path)
 
 
 def test_a_strange_dimension_is_refused(written: Callable[..., Path]) -> None:
     path = written(lambda data: data.expand_dims(quantile=[0.1, 0.9]))
     with pytest.raises(DataError, match=r"unexpected dimensions \['quantile'\]"):
-        open_forecast(path)
+        open_runs(path)
 
 
 def test_a_path_to_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such NetCDF file or Zarr store; check the path"):
-        open_forecast(tmp_path / "nothing.nc")
+        open_runs(tmp_path / "nothing.nc")
 
 
 @pytest.mark.parametrize("keep", [0, 100, 0.5, 0.99])
@@ -188,10 +193,10 @@ def test_a_truncated_file(written: Callable[..., Path], keep: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(keep if keep > 1 else keep * len(content))])
     with pytest.raises(DataError, match=r"cannot be read .* expected a whole NetCDF-4 file or Zarr store"):
-        open_forecast(path)
+        open_runs(path)
 
 
 def test_a_folder_that_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="is no forecast"):
-        open_forecast(tmp_path / "empty")
+        open_runs(tmp_path / "empty")

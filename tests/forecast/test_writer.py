@@ -157,7 +157,7 @@ def test_unknown_time_or_member(tmp_path: Path) -> None:
 def test_refuses_half_hours(tmp_path: Path) -> None:
     half = np.timedelta64(30, "m")
     layout = EnsembleLayout(CHANNELS, GRID, [0], INITIAL + half, TIMES + half)
-    with pytest.raises(DataError, match="expected whole hours"), writing_ensemble(tmp_path / "f.nc", layout, {}):
+    with pytest.raises(DataError, match="not whole hours, the first"), writing_ensemble(tmp_path / "f.nc", layout, {}):
         pass
     assert not list(tmp_path.iterdir())
 
