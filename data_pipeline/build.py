@@ -17,7 +17,7 @@ import zarr
 
 from data_pipeline import store
 from data_pipeline.climatology import fit_climatology
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, reading
 from data_pipeline.gather import open_sources
 from data_pipeline.progress import track
 from data_pipeline.publish import only_one_in, publish_directory, write_text
@@ -104,7 +104,9 @@ def _write_shards(folder: Path, config: DataConfig, fields: xr.DataArray, *, pro
     starts = range(0, fields.sizes["time"], store.TIMES_PER_SHARD)
     todo = [start for start in starts if start not in finished]
     for start in track(todo, "building", "shard", start=len(finished), total=len(starts), enabled=progress):
-        slab = fields.isel(time=slice(start, start + store.TIMES_PER_SHARD)).load()
+        slab = fields.isel(time=slice(start, start + store.TIMES_PER_SHARD))
+        with reading("a source"):
+            slab = slab.load()
         check_values(slab, config.channels)
         store.write_shard(folder / GROWING, start, slab.values)
         finished.append(start)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, reading
 from data_pipeline.forcings import forcings
 from data_pipeline.times import HOUR
 
@@ -51,7 +51,8 @@ class StoreDataset:
         self.grid = store.grid
         self.step = step
         self.times = store.times[inside[0] : inside[-1] + 1]
-        self.states = torch.from_numpy(np.asarray(store.fields[inside[0] : inside[-1] + 1]))
+        with reading(store.path):
+            self.states = torch.from_numpy(np.asarray(store.fields[inside[0] : inside[-1] + 1]))
 
     def __len__(self) -> int:
         return len(self.times) - 2 * self.lag

@@ -1,5 +1,13 @@
 """The one exception tree. A message says what was got, what was expected and what to do."""
 
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class SphercastError(Exception):
     """Anything that a user can cause and mend; the command line prints it as one sentence."""
@@ -19,3 +27,13 @@ class CheckpointError(SphercastError):
 
 class ScoreError(SphercastError):
     """A forecast and a truth that cannot be compared."""
+
+
+@contextmanager
+def reading(data: object) -> Iterator[None]:
+    """What libraries raise for the values of damaged files, as a DataError; ``data`` names them."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{data} cannot be read ({reason}); a file is damaged: copy or build it again") from error

@@ -7,7 +7,7 @@ import fcntl
 import glob
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def publishing(path: Path) -> Iterator[Path]:
         aside.replace(path)
         sync(path.parent)
     except OSError as error:
-        if error.filename in {None, aside, str(aside)}:
+        if error.errno is not None and error.filename in {None, aside, str(aside)}:  # else it has only its own words
             error.filename = str(path)
         raise
     finally:
@@ -82,12 +82,21 @@ def only_one_in(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise SphercastError(f"another process is at work in {folder}; wait until it has ended, or stop it") from error
+        _lock(descriptor, folder)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # it holds something, or is gone
+                folder.rmdir()
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise SphercastError(f"another process is at work in {folder}; wait until it has ended, or stop it") from error
 
 
 def write_netcdf(dataset: xr.Dataset, path: Path, encoding: dict[str, dict[str, Any]] | None = None) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from data_pipeline.errors import DataError
-from data_pipeline.publish import publishing
+from data_pipeline.errors import DataError, reading
+from data_pipeline.publish import write_netcdf
 from data_pipeline.store import open_store
 from data_pipeline.variables import variable
 
@@ -41,14 +41,15 @@ def write_sample(store_path: Path, periods: Sequence[Period], folder: Path, desc
         if not inside.any():
             raise DataError(f"{store_path} holds no time in {period.start}..{period.stop}; choose another period")
         chosen |= inside
-    states = store.dataset().isel(time=np.flatnonzero(chosen)).load()
+    with reading(store_path):
+        states = store.dataset().isel(time=np.flatnonzero(chosen)).load()
     states = states.assign(_static(store))
     states.attrs = {"title": description, "source": str(store.group.attrs.get("config_sha256", ""))}
-    _write(states, folder / STATES, {str(name): _packed(field) for name, field in states.data_vars.items()})
+    write_netcdf(states, folder / STATES, {str(name): _packed(field) for name, field in states.data_vars.items()})
     climatology = store.climatology.to_dataset()
     compressed = {"zlib": True, "complevel": 9, "shuffle": True, "dtype": "float32", "significant_digits": 5,
                   "quantize_mode": "GranularBitRound"}  # fmt: skip
-    _write(climatology, folder / CLIMATOLOGY, {str(name): dict(compressed) for name in climatology.data_vars})
+    write_netcdf(climatology, folder / CLIMATOLOGY, {str(name): dict(compressed) for name in climatology.data_vars})
 
 
 def _static(store: TrainingStore) -> dict[str, xr.Variable]:
@@ -65,8 +66,3 @@ def _packed(field: xr.DataArray) -> dict[str, object]:
         "dtype": "int16", "scale_factor": scale or 1.0, "add_offset": (low + high) / 2, "_FillValue": np.int16(-32768),
         "zlib": True, "complevel": 9, "shuffle": True, "chunksizes": chunks,
     }  # fmt: skip
-
-
-def _write(dataset: xr.Dataset, path: Path, encoding: dict[str, dict[str, object]]) -> None:
-    with publishing(path) as aside:
-        dataset.to_netcdf(aside, engine="netcdf4", encoding=encoding)

@@ -10,7 +10,7 @@ import numpy as np
 
 from data_pipeline.canonical import plain_units
 from data_pipeline.channels import Channel
-from data_pipeline.errors import DataError, ScoreError
+from data_pipeline.errors import DataError, ScoreError, reading
 from data_pipeline.grid import Grid
 from data_pipeline.times import HOUR
 
@@ -71,7 +71,9 @@ class Snapshots:
         if self._key != (channel.variable_name, time):
             fields = self._dataset[channel.variable_name].sel(time=time).transpose(..., "latitude", "longitude")
             levels = fields["level"].values.tolist() if "level" in fields.dims else [None]
-            self._fields = dict(zip(levels, fields.values.reshape(-1, *fields.shape[-2:]), strict=True))
+            with reading(self._dataset.encoding.get("source", "the truth")):
+                values = fields.values
+            self._fields = dict(zip(levels, values.reshape(-1, *fields.shape[-2:]), strict=True))
             self._key = (channel.variable_name, time)
         return self._fields[channel.level]
 

@@ -28,7 +28,7 @@ _NAMES = {
     **{old: new for old, new in COORDINATE_NAMES.items() if new != "time"},
 }
 
-_DURATIONS = {"hour": "hours", "hr": "hours", "h": "hours", "day": "days", "d": "days", "minute": "minutes", "s": "seconds"}
+_DURATIONS = {"hour": "hours", "hr": "hours", "h": "hours", "day": "days", "d": "days", "minute": "minutes"}
 """Names that CF allows, as xarray calls them."""
 
 
@@ -132,8 +132,8 @@ def _leads_of_valid_times(dataset: xr.Dataset, path: Path) -> np.ndarray:
 def _timedelta(lead: xr.DataArray, path: Path) -> np.ndarray:
     """Lead times to the second, whether xarray decoded them or left a number with units."""
     if lead.dtype.kind != "m":
-        units = str(lead.attrs.get("units"))
-        lead = lead.assign_attrs(units=_DURATIONS.get(units, units))
+        if lead.attrs.get("units") in _DURATIONS:
+            lead = lead.assign_attrs(units=_DURATIONS[lead.attrs["units"]])
         lead = xr.decode_cf(xr.Dataset({"lead": lead.variable.to_base_variable()}), decode_timedelta=True)["lead"]
     if lead.dtype.kind != "m":
         raise DataError(

@@ -131,7 +131,9 @@ def train(config: Config, quiet: Quiet = False) -> None:
 
 @app.command()
 def forecast(
-    checkpoint: Annotated[str, typer.Argument(help="A checkpoint file, or the name of a shipped one: planet.", metavar="CHECKPOINT")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="A checkpoint file, or the name of a shipped one: planet.", metavar="CHECKPOINT")
+    ],
     out: Annotated[Path, typer.Option(help="NetCDF file to write.")],
     init: Annotated[
         str | None, typer.Option(help="Initial time (UTC), e.g. 2001-01-05T00; default: the first possible.")
@@ -153,7 +155,9 @@ def forecast(
     forecaster = checkpoints.load_checkpoint(path)
     states = open_states(data)
     steps = steps_for(forecaster, days)
-    initial = initial_state(forecaster, states, parse_time(init) if init is not None else first_time(forecaster, states))
+    initial = initial_state(
+        forecaster, states, parse_time(init) if init is not None else first_time(forecaster, states)
+    )
     origin = {f"checkpoint_{key}": value for key, value in checkpoints.provenance(path).items()}
     attributes = {"source": f"sphercast checkpoint {path.name}", "initial_data": data, "seed": str(seed), **origin}
     run(Job(initial, members, steps, seed, batch), forecaster, out, attributes, progress=not quiet)
@@ -267,7 +271,9 @@ def config_list() -> None:
 
 
 @config_app.command("show")
-def config_show(name: Annotated[str, typer.Argument(help="As 'sphercast config list' gives it.", metavar="NAME")]) -> None:
+def config_show(
+    name: Annotated[str, typer.Argument(help="As 'sphercast config list' gives it.", metavar="NAME")],
+) -> None:
     """Print a shipped experiment, to copy and change."""
     from data_pipeline.errors import ConfigError
     from forecast.config import shipped_configs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, reading
 from data_pipeline.grid import Grid
 from data_pipeline.quality import check_values
 from data_pipeline.times import shown, utc
@@ -34,7 +34,9 @@ def initial_state(forecaster: Forecaster, data: xr.Dataset, time: np.datetime64)
         raise DataError(f"the checkpoint is for the {forecaster.grid}, the data are on the {grid}; regrid them first")
     times = np.array([time - forecaster.step_length, time])
     _require_times(times, times_of(data))
-    fields = forecaster.channels.stack(forecaster.channels.select(data).sel(time=times)).load()
+    fields = forecaster.channels.stack(forecaster.channels.select(data).sel(time=times))
+    with reading(data.encoding.get("source", "the data")):
+        fields = fields.load()
     check_values(fields, forecaster.channels)
     previous, current = torch.from_numpy(np.ascontiguousarray(fields.values, dtype=np.float32))
     return InitialState(previous, current, time)

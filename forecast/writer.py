@@ -119,7 +119,7 @@ def _define_axes(file: netCDF4.Dataset, layout: EnsembleLayout) -> None:
     )
     lead = (layout.times - layout.initial_time) / HOUR
     _axis(file, "realization", np.asarray(layout.members, np.int32), standard_name="realization", units="1",
-          long_name="ensemble member", axis="E")  # fmt: skip
+          long_name="ensemble member")  # fmt: skip
     _axis(file, "time", hours, standard_name="time", long_name="valid time", axis="T", **_TIME)
     if layout.levels:
         _axis(file, "level", np.asarray(layout.levels, np.int32), **COORDINATE_ATTRIBUTES["level"], axis="Z")

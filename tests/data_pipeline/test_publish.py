@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 
 import pytest
+import xarray as xr
 
-from data_pipeline.publish import publish_directory, publishing, sync_tree, write_text
+from data_pipeline.errors import SphercastError
+from data_pipeline.publish import only_one_in, publish_directory, publishing, sync_tree, write_netcdf, write_text
 
 
 def test_the_final_name_appears_when_the_block_succeeds(tmp_path) -> None:
@@ -82,3 +86,61 @@ def test_a_killed_process_leaves_the_old_file(tmp_path) -> None:
     assert ended.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
     assert all(name == "file.txt" or name.startswith(".file.txt.") for name in os.listdir(tmp_path))
+
+
+@pytest.mark.parametrize("target", ["folder", "pipe"])
+def test_what_is_no_file_is_never_replaced(tmp_path, target) -> None:
+    """Renaming over /dev/null as root would take it from everybody."""
+    path = tmp_path / target
+    path.mkdir() if target == "folder" else os.mkfifo(path)
+    with pytest.raises(SphercastError, match=f"{target} is a folder or a device"), publishing(path) as aside:
+        aside.touch()
+    assert os.listdir(tmp_path) == [target]
+
+
+def test_an_error_names_the_final_file(tmp_path) -> None:
+    path = tmp_path / "file.txt"
+    with pytest.raises(OSError, match="full") as caught, publishing(path):
+        raise OSError(errno.ENOSPC, "full")
+    assert caught.value.filename == str(path)
+
+
+def test_the_next_attempt_removes_what_a_killed_one_left(tmp_path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, other, running = (
+        tmp_path / f".{name}.{socket.gethostname()}.{process}.partial"
+        for name, process in (("file.txt", ended.pid), ("file.txt.gz", ended.pid), ("file.txt", os.getppid()))
+    )
+    for path in (left, other, running):
+        path.touch()
+    write_text(tmp_path / "file.txt", "whole")
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "file.txt", other, running])
+
+
+def test_only_one_process_works_in_a_folder(tmp_path) -> None:
+    folder = tmp_path / "run"
+    with only_one_in(folder):
+        with pytest.raises(SphercastError, match="another process is at work in"), only_one_in(folder):
+            pass
+        (folder / "file").touch()
+    with only_one_in(folder):
+        pass
+    assert os.listdir(folder) == ["file"]
+
+
+def test_a_folder_that_stayed_empty_goes(tmp_path) -> None:
+    with only_one_in(tmp_path / "run"):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_write_netcdf_names_the_file_when_the_library_fails(tmp_path, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("NetCDF: HDF error")
+
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", full)
+    with pytest.raises(OSError, match="cannot write") as caught:
+        write_netcdf(xr.Dataset(), tmp_path / "scores.nc")
+    assert caught.value.filename == str(tmp_path / "scores.nc")
+    assert os.listdir(tmp_path) == []

@@ -49,7 +49,7 @@ def brute_force(values: np.ndarray, source: Grid, target: Grid, min_valid_fracti
                         valid += height * width
                         total += height * width * values[i, j]
             area = (t_lat[row] - t_lat[row + 1]) * (t_lon[column + 1] - t_lon[column])
-            if valid > 0 and valid / area >= min_valid_fraction - 1e-9:
+            if valid / area >= max(min_valid_fraction - 1e-9, 1e-9):  # rounding's slivers are no overlap
                 result[row, column] = total / valid
     return result
 

@@ -90,6 +90,7 @@ def test_static_fields_in_every_file_stay_static(tmp_path) -> None:
         (WORLD[["2m_temperature"]], "geopotential, mean_sea_level_pressure, temperature is not in all of them"),
         (mock_states(Grid.gaussian(6, 12), mock_times("2000-02-01", 2)), "align"),
         (mock_static(GRID), "time"),
+        (WORLD.assign_coords(time=range(WORLD.sizes["time"])), "ufunc|not supported"),
     ],
 )
 def test_files_that_do_not_fit_together(tmp_path, other: xr.Dataset, reason: str) -> None:

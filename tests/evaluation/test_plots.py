@@ -112,7 +112,7 @@ def colour_at(figure, longitude, latitude, view="robinson", panel=0):
 @pytest.mark.parametrize("variable", ["geopotential", "wind_speed"])
 def test_every_kind_becomes_a_png_without_a_network(no_network, forecast, kind, variable, tmp_path):
     out = tmp_path / "folder" / "map.png"
-    draw(forecast, variable=variable, kind=kind, threshold=0.5, out=out)
+    draw(forecast, variable=variable, kind=kind, threshold=0.5 if kind == "probability" else None, out=out)
     image = imread(out)
     assert image.shape[0] <= 900
     assert 1000 <= image.shape[1] <= 1600
@@ -330,7 +330,10 @@ def test_a_scalar_level_is_a_level(forecast):
         ({"variable": "2m_temperature", "level": 500}, "2m_temperature has no levels, got level 500; leave the level"),
         ({"lead": 96}, r"no lead 96 h in this forecast; it has \(hours\): 24, 72, 120"),
         ({"kind": "spaghetti"}, "unknown kind of map 'spaghetti'; expected one of: mean, spread, mean_spread, stamps"),
+        ({"lead": float("nan")}, "no lead nan h in this forecast"),
         ({"kind": "probability"}, "a probability map needs a threshold: pass --threshold VALUE in dam"),
+        ({"kind": "probability", "threshold": float("nan")}, "a probability map needs a threshold"),
+        ({"threshold": 540}, "a map of kind 'mean' has no threshold; leave it out, or draw kind 'probability'"),
         ({"projection": "mercator"}, "unknown projection 'mercator'"),
         ({"out": "map.jpg"}, "maps are written as PNG, got map.jpg; give a name that ends in .png"),
     ],

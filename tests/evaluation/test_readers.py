@@ -120,6 +120,12 @@ def test_forecast_period_as_hours_or_as_timedelta(written: Callable[..., Path], 
     np.testing.assert_array_equal(open_run(written(change))["lead_time"], HOUR * np.array([12, 24, 36]))
 
 
+@pytest.mark.parametrize("units", ["hour", "hr", "h"])
+def test_every_name_of_the_hour(written: Callable[..., Path], units: str) -> None:
+    path = written(lambda data: data.assign_coords(forecast_period=("time", [12.0, 24.0, 36.0], {"units": units})))
+    np.testing.assert_array_equal(open_run(path)["lead_time"], HOUR * np.array([12, 24, 36]))
+
+
 def test_without_forecast_period_leads_follow_from_the_times(written: Callable[..., Path]) -> None:
     opened = open_run(written(lambda data: data.drop_vars("forecast_period")))
     np.testing.assert_array_equal(opened["lead_time"], HOUR * np.array([12, 24, 36]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -284,6 +285,52 @@ def test_wrong_option_value_is_a_usage_error(run: Run, checkpoint: Path) -> None
     outcome = run("forecast", checkpoint, "--members", "0", "--out", "f.nc")
     assert outcome.code == 2
     assert "--members" in outcome.err
+
+
+@pytest.mark.parametrize(("option", "value"), [("--days", "1e9"), ("--members", "1000000")])
+def test_absurd_sizes_are_usage_errors(run: Run, checkpoint: Path, option: str, value: str) -> None:
+    outcome = run("forecast", checkpoint, option, value, "--out", "f.nc")
+    assert outcome.code == 2
+    assert option in outcome.err
+
+
+def test_empty_initial_time_is_not_the_default(fails: Callable[..., str], checkpoint: Path, states: Path) -> None:
+    assert "cannot read the time ''" in fails("forecast", checkpoint, "--data", states, "--init", "", "--out", "f.nc")
+
+
+def test_forecast_into_a_folder(fails: Callable[..., str], checkpoint: Path, states: Path, tmp_path: Path) -> None:
+    line = fails("forecast", checkpoint, "--data", states, "--days", "1", "--out", tmp_path, "--quiet")
+    assert "is a folder or a device, expected the name of a file to write" in line
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_interruption_says_so_and_leaves_nothing(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def interrupted() -> None:
+        signal.raise_signal(signal.Signals[name])
+
+    monkeypatch.setattr("forecast.config.shipped_configs", interrupted)
+    outcome = run("config", "list")
+    assert outcome.code == 130
+    assert outcome.err == "sphercast: interrupted; run the same command again\n"
+
+
+def test_store_that_lost_its_statistics(
+    fails: Callable[..., str], write_config: Callable[..., Path], tmp_path: Path, store: TrainingStore
+) -> None:
+    copy = shutil.copytree(store.path, tmp_path / "copy.zarr")
+    shutil.rmtree(copy / "statistics")
+    line = fails("train", write_config(tmp_path, data__store=str(copy)))
+    assert "copy.zarr lacks 'statistics', so it is not whole; build or copy it again" in line
+
+
+def test_store_with_a_truncated_shard(
+    fails: Callable[..., str], checkpoint: Path, tmp_path: Path, store: TrainingStore
+) -> None:
+    copy = shutil.copytree(store.path, tmp_path / "copy.zarr")
+    shard = copy / "fields" / "c" / "0" / "0" / "0" / "0"
+    shard.write_bytes(shard.read_bytes()[:1000])
+    line = fails("forecast", checkpoint, "--data", copy, "--days", "1", "--out", "f.nc", "--quiet")
+    assert "a file is damaged: copy or build it again" in line
 
 
 # the whole way

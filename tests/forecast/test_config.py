@@ -108,7 +108,6 @@ def test_missing_section(values: Values, problem: Callable[..., str]) -> None:
         ("sampler", "name", "rk4"),
         ("sampler", "steps", 0),
         ("data", "interval_hours", 0),
-        ("data", "period", "1990"),
     ],
 )
 def test_wrong_value(values: Values, problem: Callable[..., str], section: str, key: str, value: object) -> None:
@@ -116,6 +115,11 @@ def test_wrong_value(values: Values, problem: Callable[..., str], section: str, 
     message = problem(values)
     assert f"{section}.{key}" in message
     assert f"got {value!r}; mend it" in message or "got [" in message
+
+
+def test_a_value_where_keys_belong(values: Values, problem: Callable[..., str]) -> None:
+    values["data"]["period"] = "1990"
+    assert "data.period: expected keys with values, got '1990'; see 'sphercast config show planet'" in problem(values)
 
 
 def test_wrong_date(values: Values, problem: Callable[..., str]) -> None:

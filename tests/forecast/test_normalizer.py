@@ -37,8 +37,10 @@ def test_scales_are_float32_columns(scales: Normalizer) -> None:
 
 
 def test_refuses_a_step_without_statistics() -> None:
-    with pytest.raises(DataError, match="no tendency statistics for 12 h steps; choose one of: 6, 24"):
+    with pytest.raises(DataError, match=r"for 12 h steps; set model\.step_hours to one of: 6, 24"):
         Normalizer.of(STATISTICS, 12)
+    with pytest.raises(DataError, match="build it with a longer training_period"):
+        Normalizer.of(Statistics(STATISTICS.mean, STATISTICS.std, {}), 12)
 
 
 @pytest.mark.parametrize("bad", [0.0, np.nan, np.inf])

@@ -98,7 +98,7 @@ def test_coordinates_say_what_they_are(raw: netCDF4.Dataset, name: str, standard
     assert raw[name].standard_name == standard_name
     assert raw[name].units == units
     assert "_FillValue" not in raw[name].ncattrs(), "CF: coordinates have no missing values"
-    axes = {"realization": "E", "time": "T", "level": "Z", "latitude": "Y", "longitude": "X"}
+    axes = {"time": "T", "level": "Z", "latitude": "Y", "longitude": "X"}
     assert getattr(raw[name], "axis", None) == axes.get(name)
 
 
