@@ -210,6 +210,8 @@ def _score(paths: list[str], out: Path, climatology: str | None, **options: Any)
         raise ScoreError(f"{climatology} holds no climatology; give a training store, or leave --climatology out")
     scores = compute([Path(path) for path in forecasts], open_states(truth), climatology=seasons, **options)
     write_scores(scores, out)
+    if scores.attrs["invalid_values"] != "none":
+        print(f"sphercast: warning: not every value could be scored: {scores.attrs['invalid_values']}", file=sys.stderr)
     return scores
 
 

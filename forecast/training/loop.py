@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from data_pipeline.dataset import Sample, StoreDataset
-from data_pipeline.errors import DataError, SphercastError
+from data_pipeline.errors import CheckpointError, DataError, SphercastError
 from data_pipeline.progress import track
 from data_pipeline.publish import only_one_in, write_text
 from data_pipeline.store import TrainingStore, open_store
@@ -91,6 +91,11 @@ def _fit(
     average = MovingAverage(denoiser, config.ema_steps)
     parts: Parts = {"module": denoiser, "average": average, "optimizer": optimizer}
     done = restore_state(config.folder, digest, **parts)
+    if done > config.steps:
+        folder = config.folder
+        raise CheckpointError(
+            f"{folder} has {done} steps, the config asks for {config.steps}; raise it, or empty the folder"
+        )
     denoiser.train()
     for step in track(range(done, config.steps), "training", "step", start=done, total=config.steps, enabled=progress):
         indices = draw_indices(len(samples), config.batch_size, config.seed, step)

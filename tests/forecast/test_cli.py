@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -312,6 +313,21 @@ def test_interruption_says_so_and_leaves_nothing(run: Run, monkeypatch: pytest.M
     outcome = run("config", "list")
     assert outcome.code == 130
     assert outcome.err == "sphercast: interrupted; run the same command again\n"
+
+
+def test_scores_of_a_forecast_with_missing_values_say_so(
+    run: Run, checkpoint: Path, states: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "f.nc"
+    assert run("forecast", checkpoint, "--data", states, "--days", "1", "--members", "2", "--out", file).code == 0
+    whole = run("score", file, states, "--out", tmp_path / "s.nc", "--quiet")
+    with netCDF4.Dataset(file, "a") as opened:
+        name = next(name for name, variable in opened.variables.items() if variable.ndim >= 4)
+        opened[name][0] = np.nan
+    holed = run("score", file, states, "--out", tmp_path / "s.nc", "--quiet")
+    assert whole.err == ""
+    assert "warning: not every value could be scored" in holed.err
+    assert name in holed.err
 
 
 def test_store_that_lost_its_statistics(

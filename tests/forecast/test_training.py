@@ -200,6 +200,15 @@ def test_refuses_the_state_of_another_config(experiment: Callable[..., Experimen
     assert len(states(folder)) == 2
 
 
+def test_can_be_lengthened_but_not_shortened(experiment: Callable[..., Experiment]) -> None:
+    steps = experiment().training.steps
+    folder = train(experiment(), progress=False).parent
+    train(experiment(training__steps=steps + 1), progress=False)
+    assert log(folder)[-1]["step"] == steps + 1
+    with pytest.raises(CheckpointError, match=rf"has {steps + 1} steps, the config asks for {steps}; raise it"):
+        train(experiment(), progress=False)
+
+
 def test_refuses_a_state_that_is_none(experiment: Callable[..., Experiment]) -> None:
     path = train(experiment(), progress=False)
     (path.parent / "state-0000009.safetensors").write_bytes(path.read_bytes())
