@@ -1,7 +1,7 @@
 """The canonical form: names, units, dimension order and directions, and the check that raises on anything else.
 
 Canonical data have dims ``(time, level, latitude, longitude)``, latitude north to south, longitude 0..360
-ascending, level in hPa ascending, SI units and WeatherBench2/ERA5 long names.
+ascending, level in hPa ascending, times ascending, SI units and WeatherBench2/ERA5 long names.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from data_pipeline.channels import LEVELS_HPA
+from data_pipeline.axes import in_time_order, orient
 from data_pipeline.errors import DataError
-from data_pipeline.grid import CIRCLE, COORDINATE_DECIMALS, COORDINATE_TOLERANCE, Grid
-from data_pipeline.variables import CANONICAL_NAME, COORDINATE_ATTRIBUTES, GRAVITY, Variable, variable
+from data_pipeline.grid import Grid
+from data_pipeline.quality.findings import DefectError, Report
+from data_pipeline.units import Conversion, conversions, plain_units
+from data_pipeline.variables import CANONICAL_NAME, Variable, variable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from numpy.typing import NDArray
+__all__ = ["COORDINATE_NAMES", "DIMENSIONS", "canonicalise", "check", "known_names", "orient", "plain_units"]
 
 COORDINATE_NAMES = {
     "valid_time": "time",
@@ -31,26 +33,13 @@ COORDINATE_NAMES = {
 }
 DIMENSIONS = ("time", "level", "latitude", "longitude")
 
-_SAME_UNITS = {
-    "m/s": "m s-1", "kg/kg": "kg kg-1", "g/kg": "g kg-1", "(0 - 1)": "1", "0-1": "1", "dimensionless": "1",
-    "°C": "degC", "C": "degC", "celsius": "degC", "millibars": "hPa", "millibar": "hPa", "mbar": "hPa",
-}  # fmt: skip
-_CONVERSION: dict[tuple[str, str], tuple[float, float]] = {
-    ("degC", "K"): (1.0, 273.15),
-    ("hPa", "Pa"): (100.0, 0.0),
-    ("gpm", "m2 s-2"): (GRAVITY, 0.0),
-    ("m", "m2 s-2"): (GRAVITY, 0.0),
-    ("g kg-1", "kg kg-1"): (1e-3, 0.0),
-    ("mm", "m"): (1e-3, 0.0),
-}
-_LEVEL_SCALE = {"hPa": 1.0, "Pa": 0.01}
-"""Units of the level axis that are understood, and what makes hPa of them."""
 
-
-def canonicalise(dataset: xr.Dataset, wanted: Collection[str] | None = None) -> xr.Dataset:
+def canonicalise(
+    dataset: xr.Dataset, wanted: Collection[str] | None = None, *, report: Report | None = None
+) -> xr.Dataset:
     """Bring reanalysis of any known layout into canonical form, lazily.
 
-    A scalar time or level becomes a dimension of one.
+    A scalar time or level becomes a dimension of one. Times that are out of order are sorted.
 
     Parameters
     ----------
@@ -58,36 +47,40 @@ def canonicalise(dataset: xr.Dataset, wanted: Collection[str] | None = None) -> 
         Data as a provider labels them (Climate Data Store, WeatherBench2, ...).
     wanted
         Canonical variable names to keep; by default every known variable.
+    report
+        Where every repair is said, with its code.
 
     Raises
     ------
     DataError
-        If a wanted variable is missing or occurs twice, units do not convert, or coordinates are not a globe's.
+        If a wanted variable is missing or occurs twice, units do not convert, or coordinates are not a globe's. It is
+        a ``DefectError``, which has the code of the defect.
     """
-    names = known_names(dataset)
-    kept = {new: old for new, old in names.items() if wanted is None or new in wanted}
-    missing = sorted(set(wanted or ()) - set(kept))
-    if missing or not kept:
-        have = ", ".join(sorted(str(name) for name in dataset.data_vars)) or "no variable"
-        raise DataError(
-            f"the data lack {', '.join(missing) or 'every variable that is asked for'}; they have {have}; "
-            f"sphercast reads {', '.join(sorted(CANONICAL_NAME))}"
-        )
-    dataset = orient(_with_axes(_rename(dataset[list(kept.values())], kept)))
-    dataset = dataset.transpose(*DIMENSIONS, missing_dims="ignore")
-    canonical = xr.Dataset({str(name): _convert_units(field) for name, field in dataset.data_vars.items()})
+    kept = _kept(dataset, wanted)
+    if report is None:
+        report = Report()
+    else:
+        _note_preliminary(dataset, report)
+    _note_names(kept, report)
+    dataset = _with_axes(_rename(dataset[list(kept.values())], kept), report)
+    dataset = _in_dimension_order(in_time_order(orient(dataset, report), report), report)
+    canonical = xr.Dataset({str(name): _convert_units(field, report) for name, field in dataset.data_vars.items()})
     check(canonical)
     return canonical
 
 
-def plain_units(units: str) -> str:
-    """Units spelt as in the table of variables.
-
-    >>> plain_units("m**2 s**-2"), plain_units("m^2 s^-2"), plain_units("m/s")
-    ('m2 s-2', 'm2 s-2', 'm s-1')
-    """
-    plain = units.replace("**", "").replace("^", "")
-    return _SAME_UNITS.get(plain, plain)
+def _kept(dataset: xr.Dataset, wanted: Collection[str] | None) -> dict[str, str]:
+    """``{canonical name: name in the dataset}`` of what is wanted, or a DataError that lists what lacks."""
+    kept = {new: old for new, old in known_names(dataset).items() if wanted is None or new in wanted}
+    missing = sorted(set(wanted or ()) - set(kept))
+    if missing or not kept:
+        have = ", ".join(sorted(str(name) for name in dataset.data_vars)) or "no variable"
+        raise DefectError(
+            "variable-missing",
+            f"the data lack {', '.join(missing) or 'every variable that is asked for'}; they have {have}; "
+            f"sphercast reads {', '.join(sorted(CANONICAL_NAME))}",
+        )
+    return kept
 
 
 def known_names(dataset: xr.Dataset) -> dict[str, str]:
@@ -102,7 +95,8 @@ def known_names(dataset: xr.Dataset) -> dict[str, str]:
     for old in map(str, dataset.data_vars):
         new = _canonical_name(dataset[old])
         if new in names:
-            raise DataError(f"{names[new]!r} and {old!r} are both {new}; drop one of them")
+            message = f"{names[new]!r} and {old!r} are both {new}; drop one of them"
+            raise DefectError("variable-doubled", message, old)
         if new is not None:
             names[new] = old
     return names
@@ -121,23 +115,57 @@ def check(dataset: xr.Dataset) -> None:
         entry = variable(str(name))
         expected = tuple(dim for dim in DIMENSIONS if dim in field.dims)
         if field.dims != expected or not {"latitude", "longitude"} <= set(field.dims):
-            raise DataError(f"{name} has dims {field.dims}, expected {DIMENSIONS} in this order; canonicalise first")
+            message = f"{name} has dims {field.dims}, expected {DIMENSIONS} in this order; canonicalise first"
+            raise DefectError("dims-order", message, str(name))
         _check_level_axis(field, entry)
         if field.attrs.get("units") != entry.units:
-            raise DataError(f"{name} is in {field.attrs.get('units')!r}, expected {entry.units!r}; canonicalise first")
-    Grid.of(dataset)
-    if "level" in dataset.dims and not np.all(np.diff(dataset["level"]) > 0):
-        raise DataError(f"levels must ascend, got {dataset['level'].values.tolist()}; canonicalise first")
+            message = f"{name} is in {field.attrs.get('units')!r}, expected {entry.units!r}; canonicalise first"
+            raise DefectError("units-unknown", message, str(name))
+    _check_grid(dataset)
+    if "level" in dataset.dims:
+        _check_levels(dataset["level"].values.tolist())
+
+
+def _check_grid(dataset: xr.Dataset) -> None:
+    try:
+        Grid.of(dataset)
+    except DataError as error:
+        raise DefectError("grid-invalid", str(error)) from None
+
+
+def _check_levels(levels: list[int]) -> None:
+    if not np.all(np.diff(levels) > 0):
+        code = "levels-duplicate" if len(set(levels)) < len(levels) else "levels-unsorted"
+        raise DefectError(code, f"levels must ascend, got {levels}; canonicalise first")
 
 
 def _check_level_axis(field: xr.DataArray, entry: Variable) -> None:
-    if entry.on_levels and "level" not in field.dims:
-        raise DataError(
+    if entry.on_levels == ("level" in field.dims):
+        return
+    if entry.on_levels:
+        message = (
             f"{entry.name} has no pressure level, expected a 'level' dimension or coordinate; add it in hPa, or call "
             "it geopotential_at_surface if it is the geopotential of the ground"
         )
-    if not entry.on_levels and "level" in field.dims:
-        raise DataError(f"{entry.name} has a 'level' dimension, expected a single-level field; select one level first")
+    else:
+        message = f"{entry.name} has a 'level' dimension, expected a single-level field; select one level first"
+    raise DefectError("level-axis-wrong", message, entry.name)
+
+
+def _note_names(kept: dict[str, str], report: Report) -> None:
+    renamed = [f"{old} is {new}" for new, old in kept.items() if old != new]
+    if renamed:
+        report.add("variables-renamed", ", ".join(renamed), count=len(renamed), repaired=True)
+
+
+def _note_preliminary(dataset: xr.Dataset, report: Report) -> None:
+    """The Climate Data Store marks each time: 0001 is final (ERA5), 0005 preliminary (ERA5T)."""
+    if "expver" in dataset.coords and dataset["expver"].ndim == 1 and "expver" not in dataset.dims:
+        versions = np.asarray(dataset["expver"].values).astype(str)
+        preliminary = np.char.lstrip(versions, "0") == "5"
+        if preliminary.any():
+            message = "times are preliminary (ERA5T); download them again when they are final, after about 3 months"
+            report.add("preliminary", message, count=int(preliminary.sum()))
 
 
 def _rename(dataset: xr.Dataset, variables: dict[str, str]) -> xr.Dataset:
@@ -147,105 +175,67 @@ def _rename(dataset: xr.Dataset, variables: dict[str, str]) -> xr.Dataset:
     return dataset.rename({old: new for new, old in variables.items() if old != new})
 
 
-def _with_axes(dataset: xr.Dataset) -> xr.Dataset:
+def _with_axes(dataset: xr.Dataset, report: Report) -> xr.Dataset:
     """Exactly the canonical dimensions, each with its coordinate."""
     for name in ("latitude", "longitude"):
         if name not in dataset.indexes:
-            raise DataError(
+            raise DefectError(
+                "axis-missing",
                 f"no {name} axis; got dims {tuple(dataset.dims)} with coordinates {tuple(dataset.indexes)}, "
-                "expected a latitude-longitude grid in degrees; regrid the data, or label them"
+                "expected a latitude-longitude grid in degrees; regrid the data, or label them",
             )
     for name in ("time", "level"):
         if name in dataset.coords and dataset[name].ndim == 0:
-            dataset = _expand(dataset, name)
+            dataset = _expand(dataset, name, report)
     labels = [str(name) for name in dataset.coords if name not in dataset.dims or name not in DIMENSIONS]
-    return _without_singletons(dataset.drop_vars(labels))
+    return _without_singletons(dataset.drop_vars(labels), report)
 
 
-def _expand(dataset: xr.Dataset, axis: str) -> xr.Dataset:
+def _expand(dataset: xr.Dataset, axis: str, report: Report) -> xr.Dataset:
     """A scalar coordinate as a dimension of one: time of every prognostic variable, level of those on levels."""
     entries = {str(name): variable(str(name)) for name in dataset.data_vars}
     if axis == "time":
         chosen = [name for name, entry in entries.items() if entry.role == "prognostic"]
     else:
         chosen = [name for name, entry in entries.items() if entry.on_levels]
+    if chosen:
+        report.add("dims-expanded", f"the scalar {axis} became a dimension of one", count=len(chosen), repaired=True)
     expanded = dataset[chosen].expand_dims(axis)
     return dataset.drop_vars([axis, *chosen]).assign({name: expanded[name] for name in chosen})
 
 
-def _without_singletons(dataset: xr.Dataset) -> xr.Dataset:
+def _without_singletons(dataset: xr.Dataset, report: Report) -> xr.Dataset:
     extra = [dim for dim in dataset.dims if dim not in DIMENSIONS]
     long = {str(dim): dataset.sizes[dim] for dim in extra if dataset.sizes[dim] > 1}
     if long:
-        raise DataError(f"unexpected dimensions {long}; expected {DIMENSIONS}; select one index along each first")
+        message = f"unexpected dimensions {long}; expected {DIMENSIONS}; select one index along each first"
+        raise DefectError("dims-unexpected", message)
+    if extra:
+        dropped = ", ".join(map(str, extra))
+        report.add("dims-singleton", f"the dimensions {dropped} of one were dropped", count=len(extra), repaired=True)
     return dataset.squeeze(extra, drop=True)
 
 
-def orient(dataset: xr.Dataset) -> xr.Dataset:
-    """Latitude north to south, longitude 0..360 ascending, level in whole hPa ascending.
-
-    Fields are indexed, never read. A column that repeats the first one 360 degrees on is left out.
-
-    Raises
-    ------
-    DataError
-        If levels are no pressures.
-    """
-    latitude, longitude = (_rounded(dataset[name]) for name in ("latitude", "longitude"))
-    dataset = dataset.assign_coords(latitude=latitude, longitude=longitude % CIRCLE)
-    columns = np.argsort(longitude % CIRCLE, kind="stable")
-    dataset = _take(dataset, "longitude", columns[~_repeats(longitude)[columns]])
-    dataset = _take(dataset, "latitude", np.argsort(-latitude, kind="stable"))
-    if "level" in dataset.dims:
-        levels = _levels_in_hpa(dataset["level"])
-        dataset = _take(dataset.assign_coords(level=levels), "level", np.argsort(levels, kind="stable"))
-    _label_coordinates(dataset)
-    return dataset
+def _in_dimension_order(dataset: xr.Dataset, report: Report) -> xr.Dataset:
+    transposed = dataset.transpose(*DIMENSIONS, missing_dims="ignore")
+    moved = [f"{name} {field.dims}" for name, field in dataset.data_vars.items() if transposed[name].dims != field.dims]
+    if moved:
+        message = f"{moved[0]} was put in the order {DIMENSIONS}"
+        report.add("dims-transposed", message, count=len(moved), repaired=True)
+    return transposed
 
 
-def _take(dataset: xr.Dataset, dim: str, order: NDArray[np.intp]) -> xr.Dataset:
-    """The dataset as it is where ``order`` changes nothing: reading by positions is slow."""
-    if np.array_equal(order, np.arange(dataset.sizes[dim])):
-        return dataset
-    return dataset.isel({dim: order})
-
-
-def _rounded(degrees: xr.DataArray) -> NDArray[np.float64]:
-    return np.asarray(np.round(np.asarray(degrees.values, dtype=np.float64), COORDINATE_DECIMALS), dtype=np.float64)
-
-
-def _repeats(longitude: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which columns lie a whole turn east of another one (plotting files close the circle with such a column)."""
-    turns = (longitude[:, None] - longitude[None, :]) / CIRCLE
-    return np.asarray(np.any(np.abs(turns - 1) < COORDINATE_TOLERANCE / CIRCLE, axis=1))
-
-
-def _levels_in_hpa(level: xr.DataArray) -> list[int]:
-    units = plain_units(str(level.attrs.get("units", "hPa")))
-    if units not in _LEVEL_SCALE:
-        raise DataError(f"levels are in {units!r}, expected pressure in one of: {', '.join(_LEVEL_SCALE)}")
-    pressure = np.asarray(level.values, dtype=np.float64) * _LEVEL_SCALE[units]
-    levels = [int(value) for value in np.round(pressure)]
-    if not np.allclose(pressure, levels, rtol=0, atol=1e-3) or not all(value in LEVELS_HPA for value in levels):
-        expected = f"whole hPa in {LEVELS_HPA[0]}..{LEVELS_HPA[-1]}"
-        raise DataError(f"levels are {pressure.tolist()} hPa, expected {expected}; select those, or set their 'units'")
-    return levels
-
-
-def _label_coordinates(dataset: xr.Dataset) -> None:
-    for name, attributes in COORDINATE_ATTRIBUTES.items():
-        if name in dataset.dims:
-            dataset[name].attrs.update(attributes)
-
-
-def _convert_units(field: xr.DataArray) -> xr.DataArray:
+def _convert_units(field: xr.DataArray, report: Report) -> xr.DataArray:
     entry = variable(str(field.name))
     units = plain_units(str(field.attrs.get("units", "")))
-    if units != entry.units and (units, entry.units) not in _CONVERSION:
-        expected = ", ".join([entry.units, *(old for old, new in _CONVERSION if new == entry.units)])
-        raise DataError(f"{field.name} has units {units!r}, expected one of: {expected}; set its 'units' attribute")
-    scale, offset = _CONVERSION.get((units, entry.units), (1.0, 0.0))
+    known = conversions(entry)
+    if units not in known:
+        message = f"{field.name} has units {units!r}, expected one of: {', '.join(known)}; set its 'units' attribute"
+        raise DefectError("units-unknown", message, entry.name)
     converted = field.astype(np.float32)
-    if (scale, offset) != (1.0, 0.0):
+    scale, offset = known[units]
+    if (scale, offset) != Conversion():
         converted = (field.astype(np.float64) * scale + offset).astype(np.float32)
+        message = f"values were converted from {units} to {entry.units}"
+        report.add("units-converted", message, variable=entry.name, repaired=True)
     return converted.drop_attrs(deep=False).assign_attrs(entry.attributes)

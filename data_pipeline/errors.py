@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,6 @@ def reading(data: object) -> Iterator[None]:
     """What libraries raise for the values of damaged files, as a DataError; ``data`` names them."""
     try:
         yield
-    except (OSError, RuntimeError, ValueError) as error:
+    except (EOFError, OSError, RuntimeError, ValueError, zlib.error) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{data} cannot be read ({reason}); a file is damaged: copy or build it again") from error

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from data_pipeline.canonical import canonicalise, check, known_names
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
+from data_pipeline.quality import DefectError, Report
 from data_pipeline.sources.files import open_raw
 from tests.mock_world import climate_data_store_layout, mock_states, mock_static, mock_times
 
@@ -79,6 +80,16 @@ def test_coordinates_and_fields_are_labelled() -> None:
         ("msl", "millibars", 1000.0, 1e5),
         ("tp", "mm", 12.0, 0.012),
         ("tp", "m", 0.012, 0.012),
+        ("tp", "kg m**-2", 12.0, 0.012),
+        ("sd", "m of water equivalent", 0.5, 0.5),
+        ("tcwv", "mm", 25.0, 25.0),
+        ("tcc", "%", 60.0, 0.6),
+        ("tcc", "(0 - 1)", 0.6, 0.6),
+        ("tisr", "J m**-2", 3e6, 3e6),
+        ("tisr", "kJ m-2", 3e3, 3e6),
+        ("u10", "knots", 36.0, 18.52),
+        ("zs", "m", 100.0, 980.665),
+        ("u10", "m.s-1", 3.0, 3.0),
         ("u10", "m s**-1", 3.0, 3.0),
         ("lsm", "(0 - 1)", 0.5, 0.5),
     ],
@@ -94,6 +105,9 @@ def test_units_convert(name: str, units: str, value: float, expected: float) -> 
     [
         ("z", "m**2 s**-2", 5e4, 5e4),
         ("gh", "gpm", 5500.0, 53936.575),
+        ("gh", "gpdm", 550.0, 53936.575),
+        ("gh", "dam", 550.0, 53936.575),
+        ("r", "1", 0.5, 50.0),
         ("z", "m", 5500.0, 53936.575),
         ("q", "g kg-1", 5.0, 0.005),
         ("q", "kg kg**-1", 0.005, 0.005),
@@ -104,6 +118,11 @@ def test_units_convert_on_levels(name: str, units: str, value: float, expected: 
     field = xr.full_like(WORLD["temperature"], value, dtype=np.float64).assign_attrs(units=units)
     (result,) = canonicalise(xr.Dataset({name: field})).data_vars.values()
     np.testing.assert_allclose(result, np.float32(expected), rtol=1e-6)
+
+
+def test_only_water_has_a_weight_for_a_thickness() -> None:
+    with pytest.raises(DataError, match="boundary_layer_height has units 'kg m-2', expected one of: m, mm, cm"):
+        canonicalise(with_units("kg m**-2", 500.0, "blh"))
 
 
 def test_wrong_units_list_the_right_ones() -> None:
@@ -301,7 +320,7 @@ def test_missing_values_stay_missing() -> None:
          {"time": 1, "level": 2, "latitude": 181, "longitude": 360}),
         ("era5_tl31_19590102T00.nc",
          {"geopotential", "temperature", "u_component_of_wind", "v_component_of_wind", "specific_humidity",
-          "sea_surface_temperature"}, {"time": 1, "level": 37, "latitude": 32, "longitude": 64}),
+          "sea_surface_temperature", "sea_ice_cover"}, {"time": 1, "level": 37, "latitude": 32, "longitude": 64}),
     ],
 )  # fmt: skip
 def test_real_files(real_data, name: str, variables: set[str], sizes: dict[str, int]) -> None:
@@ -319,3 +338,77 @@ def test_real_files(real_data, name: str, variables: set[str], sizes: dict[str, 
         assert float(zonal.sel(latitude=0, method="nearest")) > float(zonal.isel(latitude=0)) + 20
     if "sea_surface_temperature" in variables:
         assert 240 < float(first["sea_surface_temperature"].min()) < float(first["sea_surface_temperature"].max()) < 310
+
+
+def test_canonical_data_need_no_repair() -> None:
+    report = Report()
+    canonicalise(WORLD, report=report)
+    assert report.findings == []
+
+
+def test_every_repair_is_said() -> None:
+    raw = climate_data_store_layout(WORLD.isel(time=[1, 0, 2]))
+    raw = raw.isel(latitude=slice(None, None, -1), pressure_level=[1, 0]).transpose("longitude", ...)
+    raw = raw.assign_coords(
+        longitude=(raw["longitude"] + 180) % 360 - 180,
+        pressure_level=("pressure_level", raw["pressure_level"].values * 100, {"units": "Pa"}),
+    )
+    raw["t2m"] = (raw["t2m"] - 273.15).assign_attrs(units="degC")
+    report = Report()
+    result = canonicalise(raw, report=report)
+    xr.testing.assert_allclose(result, WORLD)
+    assert report.codes == {
+        "variables-renamed", "time-sorted", "latitude-flipped", "levels-sorted", "levels-in-pascal", "dims-transposed",
+        "longitude-rolled", "units-converted",
+    }  # fmt: skip
+    assert all(finding.repaired and finding.severity == "info" for finding in report)
+
+
+@given(st.permutations(range(6)))
+def test_times_are_sorted(order: list[int]) -> None:
+    raw = mock_states(GRID, mock_times("2000-01-01", 6), {"2m_temperature": None})
+    report = Report()
+    xr.testing.assert_equal(canonicalise(raw.isel(time=order), report=report), raw)
+    assert ("time-sorted" in report.codes) == (list(order) != sorted(order))
+
+
+def test_a_repeated_time_is_kept() -> None:
+    assert canonicalise(WORLD.isel(time=[0, 1, 1]))["time"].size == 3
+
+
+@pytest.mark.parametrize(
+    ("times", "code", "message"),
+    [
+        ([0, 6, 12], "time-invalid", "the time axis holds int64 numbers, expected dates; set CF 'units' and"),
+        (np.array(["2000-01-01", "NaT", "2000-01-03"], "M8[ns]"), "time-invalid", "holds no date at some index"),
+        (
+            xr.date_range("2000-01-01", periods=3, calendar="noleap", use_cftime=True), "calendar-unsupported",
+            "times are of the calendar 'noleap', expected one of: standard, gregorian, proleptic_gregorian",
+        ),
+    ],
+)  # fmt: skip
+def test_refused_times(times: object, code: str, message: str) -> None:
+    with pytest.raises(DefectError, match=message) as raised:
+        canonicalise(WORLD.assign_coords(time=times))
+    assert raised.value.code == code
+
+
+def test_levels_in_two_units_are_told_apart() -> None:
+    message = r"levels \[500.0\] look like hPa and \[85000.0\] like Pa on one axis"
+    for units in ("hPa", "millibars"):
+        with pytest.raises(DefectError, match=message) as raised:
+            canonicalise(WORLD.assign_coords(level=("level", [500, 85000], {"units": units})))
+        assert raised.value.code == "levels-mixed-units"
+
+
+def test_times_of_a_standard_calendar_in_another_type_are_converted() -> None:
+    times = xr.date_range("2000-01-01", periods=3, freq="6h", calendar="gregorian", use_cftime=True)
+    report = Report()
+    xr.testing.assert_equal(canonicalise(WORLD.assign_coords(time=times), report=report), WORLD)
+    assert report.codes == {"calendar-converted"}
+
+
+def test_preliminary_times_are_counted() -> None:
+    report = Report()
+    canonicalise(WORLD.assign_coords(expver=("time", ["0001", "0005", "0005"])), report=report)
+    assert [(finding.code, finding.count) for finding in report] == [("preliminary", 2)]
