@@ -9,11 +9,18 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
 from data_pipeline.errors import DataError
-from data_pipeline.sources.files import canonical_share, open_raw
+from data_pipeline.sources.opening import joined, raw_parts
+from data_pipeline.sources.shares import accumulated_over, canonical_share, cut_to
 from data_pipeline.variables import CANONICAL_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from data_pipeline.quality.findings import Report
+    from data_pipeline.sources.protocol import Window
+
+HOURS_OF_RAIN = 12
+"""Hours that the planet's precipitation is a sum over."""
 
 _UNITS = {"z": "gpm", "t": "K", "u": "m s-1", "v": "m s-1", "q": "kg kg-1", "t2m": "K", "msl": "Pa", "tp": "mm",
           "land_sea_mask": "1", "orography": "gpm"}  # fmt: skip
@@ -28,17 +35,21 @@ class SpeedySource(BaseModel):
     path: str
     static_path: str | None = None
 
-    def open(self, wanted: Collection[str]) -> xr.Dataset:
-        """Those of the ``wanted`` variables that the files hold, canonical and lazy."""
-        return canonical_share(_gather(self._merged()), wanted, self.path)
+    def open(self, wanted: Collection[str], window: Window | None = None, report: Report | None = None) -> xr.Dataset:
+        """Those of the ``wanted`` variables that the files hold, canonical and lazy, inside ``window``."""
+        raw = _gather(self._merged(window))
+        return accumulated_over(canonical_share(raw, wanted, self.path, report), HOURS_OF_RAIN)
 
-    def _merged(self) -> xr.Dataset:
-        dataset = open_raw(self.path)
+    def _merged(self, window: Window | None) -> xr.Dataset:
+        dataset = joined(cut_to(raw_parts(self.path), window, self.path), self.path)
         if self.static_path is None:
             return dataset
-        static = open_raw(self.static_path).reset_coords(drop=True)
+        static = joined(cut_to(raw_parts(self.static_path), None, self.static_path), self.static_path)
         try:
-            return xr.merge([dataset, static], join="exact", compat="no_conflicts", combine_attrs="override")
+            return xr.merge(
+                [dataset, static.reset_coords(drop=True)],
+                join="exact", compat="no_conflicts", combine_attrs="override",
+            )  # fmt: skip
         except ValueError as error:
             raise DataError(f"{self.static_path} does not fit {self.path} ({error}); give both on one grid") from error
 
