@@ -36,7 +36,7 @@ SEASONS = {"DJF": (12, 1, 2), "MAM": (3, 4, 5), "JJA": (6, 7, 8), "SON": (9, 10,
 def main() -> None:
     """Print the climate of the store named on the command line."""
     store = open_store(Path(sys.argv[1]))
-    fields = store.fields[:]
+    fields = store.read(range(len(store.times)))
     years = store.times.astype("datetime64[Y]").astype(int) + 1970
     months = store.times.astype("datetime64[M]").astype(int) % 12 + 1
     _print_row("year", *YEARLY)

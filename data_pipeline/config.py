@@ -11,16 +11,26 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from data_pipeline.channels import Channels
+from data_pipeline.day_of_year import ClimatologyConfig
 from data_pipeline.errors import ConfigError, DataError
 from data_pipeline.grid import Grid
-from data_pipeline.sources import FilesSource, SpeedySource
+from data_pipeline.quality.findings import CODES
+from data_pipeline.sources import ArcoEra5Source, FilesSource, GribSource, SpeedySource, WeatherBench2Source
 from data_pipeline.times import utc
 from data_pipeline.variables import VARIABLES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SourceConfig = Annotated[FilesSource | SpeedySource, Field(discriminator="kind")]
+TIMES_PER_SHARD = 64
+LARGEST_SHARD = 2**31
+"""Bytes: larger files are unwieldy to copy and to verify."""
+
+BYTES = {"float32": 4, "float16": 2}
+
+SourceConfig = Annotated[
+    ArcoEra5Source | FilesSource | GribSource | SpeedySource | WeatherBench2Source, Field(discriminator="kind")
+]
 
 
 class _Frozen(BaseModel):
@@ -106,7 +116,12 @@ def period_of(text: str) -> Period:
 
 
 class DataConfig(_Frozen):
-    """One training store: sources, variables and levels (hPa), grid, period and interval."""
+    """One training store: sources, variables and levels (hPa), grid, period and interval.
+
+    ``precision`` float32 stores physical units, float16 what a sample's mean and standard deviation normalise.
+    ``times_per_shard`` are by default up to 64, fewer where a file would exceed 2 GiB.
+    ``accept`` are codes of findings (see ``sphercast data check``) that shall not stop a build.
+    """
 
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     store: Path
@@ -116,6 +131,11 @@ class DataConfig(_Frozen):
     period: Period
     training_period: Period
     interval_hours: int = Field(ge=1)
+    precision: Literal["float32", "float16"] = "float32"
+    times_per_shard: int | None = Field(default=None, ge=1, le=4096)
+    regridding: Literal["conservative", "bilinear"] = "conservative"
+    climatology: ClimatologyConfig | None = Field(default_factory=lambda: ClimatologyConfig.model_validate({}))
+    accept: tuple[str, ...] = ()
 
     @field_validator("variables")
     @classmethod
@@ -138,10 +158,48 @@ class DataConfig(_Frozen):
             raise ValueError(f"expected each once of: {', '.join(possible)}")
         return static
 
+    @field_validator("accept")
+    @classmethod
+    def _are_codes(cls, accept: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [code for code in accept if code not in CODES]
+        if unknown:
+            raise ValueError(f"no such findings: {', '.join(unknown)}; expected some of: {', '.join(sorted(CODES))}")
+        return accept
+
+    @model_validator(mode="after")
+    def _fits_the_calendar(self) -> Self:
+        first = self.period.bounds()[0]
+        if first != first.astype("datetime64[h]"):
+            raise ValueError(f"the period starts at {self.period.start}, expected a whole hour")
+        if not self.training_period.contains(self.times).any():
+            training = f"{self.training_period.start}..{self.training_period.stop}"
+            raise ValueError(
+                f"the training period {training} holds no time of {self.period.start}..{self.period.stop} at "
+                f"{self.interval_hours} h; it must overlap 'period'"
+            )
+        return self
+
     @property
     def channels(self) -> Channels:
         """Prognostic channels in order."""
         return Channels.of(self.variables)
+
+    @property
+    def times(self) -> NDArray[np.datetime64]:
+        """The times of the store: from the period's start to its end, one interval apart."""
+        first, last = self.period.bounds()
+        return np.arange(first, last + np.timedelta64(1, "ns"), self.interval)
+
+    @property
+    def slots(self) -> int:
+        """Times in a shard."""
+        state_bytes = len(self.channels) * self.grid.latitudes * self.grid.longitudes * BYTES[self.precision]
+        return self.times_per_shard or max(1, min(TIMES_PER_SHARD, LARGEST_SHARD // state_bytes))
+
+    @property
+    def slabs(self) -> int:
+        """Shards of the store."""
+        return -(-len(self.times) // self.slots)
 
     @property
     def interval(self) -> np.timedelta64:

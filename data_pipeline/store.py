@@ -10,27 +10,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 import zarr
-from zarr.codecs import BloscCodec, Crc32cCodec
 
 from data_pipeline.channels import Channels
 from data_pipeline.climatology import Climatology
+from data_pipeline.day_of_year import DayOfYearClimatology
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
-from data_pipeline.publish import sync_tree
+from data_pipeline.scaling import Scaling
+from data_pipeline.shards import Shards
 from data_pipeline.statistics import Statistics
-from data_pipeline.times import whole_hours
-from data_pipeline.variables import COORDINATE_ATTRIBUTES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-TIMES_PER_SHARD = 64
-_EPOCH = np.datetime64("1970-01-01", "ns")
-_HOURS = "hours since 1970-01-01"
-_TENDENCY = "tendency_std_"
-FORMAT = "sphercast training store 1"
+EPOCH = np.datetime64("1970-01-01", "ns")
+TENDENCY = "tendency_std_"
+FORMAT = "sphercast training store 2"
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,31 @@ class TrainingStore:
     group: zarr.Group
 
     @cached_property
-    def fields(self) -> zarr.Array[Any]:
-        """The fields on disk, float32, in physical units."""
-        return _array(self.group, "fields")
+    def shards(self) -> Shards:
+        """The fields as they are stored, one state at a time: float32, or what ``scaling`` made of them."""
+        array = _array(self.group, "fields")
+        slots = (array.shards or array.chunks)[0]
+        return Shards(self.path / "fields", slots, array.shape[1:], array.dtype)
+
+    @cached_property
+    def scaling(self) -> Scaling | None:
+        """What makes physical units of stored numbers; None where they are physical."""
+        if "scale" not in self.group:
+            return None
+        return Scaling(_values(self.group, "offset"), _values(self.group, "scale"))
+
+    def read(self, positions: Sequence[int] | NDArray[np.integer]) -> NDArray[np.float32]:
+        """Fields at positions along time, float32, in physical units: (len(positions), channel, latitude, longitude).
+
+        Raises
+        ------
+        DataError
+            If a shard is missing or damaged.
+        """
+        stored = np.empty((len(positions), *self.shards.shape), dtype=self.shards.dtype)
+        for out, position in zip(stored, positions, strict=True):
+            self.shards.read_into(int(position), out)
+        return self.scaling.decode(stored) if self.scaling else stored
 
     @property
     def interval(self) -> np.timedelta64:
@@ -62,32 +82,46 @@ class TrainingStore:
 
     @property
     def statistics(self) -> Statistics:
-        """Mean, standard deviation and tendency standard deviations of the training period."""
+        """Moments, extremes and tendency standard deviations of the training period."""
         group = _group(self.group, "statistics")
-        names = sorted(name for name in group.array_keys() if name.startswith(_TENDENCY))
-        tendencies = {int(name.removeprefix(_TENDENCY)): _values(group, name) for name in names}
-        return Statistics(_values(group, "mean"), _values(group, "std"), tendencies)
+        names = sorted(name for name in group.array_keys() if name.startswith(TENDENCY))
+        tendencies = {int(name.removeprefix(TENDENCY)): _values(group, name) for name in names}
+        others = (_values(group, name) for name in ("minimum", "maximum", "valid_fraction"))
+        return Statistics(_values(group, "mean"), _values(group, "std"), tendencies, *others)
 
     @property
     def climatology(self) -> Climatology:
-        """Seasonal mean and variance of the training period."""
+        """Seasonal mean and variance of the training period, as harmonics of the year."""
         group = _group(self.group, "climatology")
         return Climatology(self.channels, self.grid, _values(group, "mean"), _values(group, "variance"))
 
+    @property
+    def day_of_year(self) -> DayOfYearClimatology:
+        """Mean, standard deviation and quantiles by hour and day of year; a DataError if it was not asked for."""
+        return DayOfYearClimatology.from_group(_group(self.group, "day_of_year"), self.channels, self.grid)
+
     def dataset(self) -> xr.Dataset:
-        """The fields as a canonical dataset, lazy."""
-        raw = xr.open_zarr(self.path, consolidated=False, decode_timedelta=False)
-        return self.channels.unstack_array(raw["fields"])
+        """The fields as a canonical dataset, lazy, in physical units."""
+        raw = xr.open_zarr(self.path, decode_timedelta=False)
+        fields = raw["fields"]
+        if self.scaling:
+            scale, offset = (xr.DataArray(v, dims="channel") for v in (self.scaling.scale, self.scaling.offset))
+            fields = fields.astype(np.float32) * scale + offset
+        return self.channels.unstack_array(fields)
 
 
 def is_store(path: Path) -> bool:
     """Whether ``path`` is a training store. One that is being built stands under ``partial_path`` instead."""
+    return _format(path) == FORMAT
+
+
+def _format(path: Path) -> str:
     label = path / "zarr.json"
     try:
         attributes = json.loads(label.read_text(encoding="utf-8")).get("attributes", {}) if label.is_file() else {}
     except ValueError as error:
         raise DataError(f"{label} is not readable ({error}), expected a zarr group; build or copy it again") from error
-    return bool(attributes.get("format") == FORMAT)
+    return str(attributes.get("format", ""))
 
 
 def open_store(path: Path) -> TrainingStore:
@@ -103,14 +137,16 @@ def open_store(path: Path) -> TrainingStore:
         missing = hint if partial_path(path).exists() else "make it with 'sphercast data build CONFIG'"
         raise DataError(f"no training store at {path}; {missing}")
     if not is_store(path):
-        raise DataError(f"{path} is not a training store; expected one made by 'sphercast data build CONFIG'")
-    group = zarr.open_group(path, mode="r")
-    return store_of(path, group)
+        kind = _format(path) or "something else"
+        raise DataError(f"{path} is {kind}, expected a {FORMAT}; make it with 'sphercast data build CONFIG'")
+    return store_of(path, zarr.open_group(path, mode="r"))
 
 
 def store_of(path: Path, group: zarr.Group) -> TrainingStore:
-    """The store that an open zarr group at ``path`` holds."""
-    times = _EPOCH + _values(group, "time").astype("timedelta64[h]")
+    """The store that an open zarr group at ``path`` holds; a DataError if its labels are damaged."""
+    times = EPOCH + _values(group, "time").astype("timedelta64[h]")
+    if np.any(np.diff(times) <= np.timedelta64(0)):
+        raise DataError(f"the times of {path} do not ascend, so a file of it is lost; build or copy it again")
     latitude, longitude = (tuple(map(float, _values(group, name))) for name in ("latitude", "longitude"))
     return TrainingStore(path, Channels.from_names(_names(group, "channels")), Grid(latitude, longitude), times, group)
 
@@ -118,78 +154,6 @@ def store_of(path: Path, group: zarr.Group) -> TrainingStore:
 def partial_path(path: Path) -> Path:
     """The folder that a store is built in."""
     return path.with_name(path.name + ".partial")
-
-
-def create(
-    path: Path, channels: Channels, grid: Grid, times: NDArray[np.datetime64], *, static: xr.Dataset,
-    attributes: dict[str, Any],
-) -> zarr.Group:  # fmt: skip
-    """An empty store with its labels; fields are NaN until they are written.
-
-    Raises
-    ------
-    DataError
-        If a time is not a whole hour: times are stored as hours.
-    """
-    hours = whole_hours(times, _EPOCH)
-    names = [str(name) for name in static.data_vars]
-    group = zarr.open_group(path, mode="w", zarr_format=3)
-    _label(group, "time", hours, units=_HOURS, calendar="proleptic_gregorian", standard_name="time")
-    for name, values in grid.coordinates.items():
-        _label(group, name, np.asarray(values), **COORDINATE_ATTRIBUTES[name])
-    fields = (len(channels), *grid.shape)
-    group.create_array(
-        "fields",
-        shape=(len(times), *fields),
-        chunks=(1, *fields),
-        shards=(TIMES_PER_SHARD, *fields),
-        dtype="float32",
-        compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="shuffle"), Crc32cCodec()],
-        fill_value=np.nan,
-        dimension_names=("time", "channel", "latitude", "longitude"),
-    )
-    fixed = np.stack([static[name].values for name in names]) if names else np.zeros((0, *grid.shape))
-    _put(group, "static", fixed.astype(np.float32), ("static", "latitude", "longitude"))
-    group.attrs.update({"channels": channels.names, "static": names, **attributes})
-    return group
-
-
-def write_shard(path: Path, start: int, values: NDArray[np.float32]) -> None:
-    """Put ``values`` (time, channel, latitude, longitude) at times from ``start``, a multiple of TIMES_PER_SHARD."""
-    fields = _array(zarr.open_group(path, mode="r+"), "fields")
-    fields[start : start + len(values)] = values
-    sync_tree(path / "fields" / "c" / str(start // TIMES_PER_SHARD))
-
-
-def remove_torn_writes(path: Path) -> None:
-    """Remove what zarr leaves where it was killed while writing a file."""
-    for torn in path.rglob("*.partial"):
-        torn.unlink()
-
-
-def write_summaries(group: zarr.Group, statistics: Statistics, climatology: Climatology) -> None:
-    """Add statistics and climatology; what was there of an interrupted attempt is replaced."""
-    summary = group.create_group("statistics", overwrite=True)
-    _put(summary, "mean", statistics.mean, ("channel",))
-    _put(summary, "std", statistics.std, ("channel",))
-    for hours, values in statistics.tendency_std.items():
-        _put(summary, f"{_TENDENCY}{hours}", values, ("channel",))
-    seasons = group.create_group("climatology", overwrite=True)
-    for name, values in (("mean", climatology.mean), ("variance", climatology.variance)):
-        _put(seasons, name, values, ("harmonic", "channel", "latitude", "longitude"))
-
-
-def _label(group: zarr.Group, name: str, values: NDArray[Any], **attributes: str) -> None:
-    _put(group, name, values, (name,)).attrs.update(attributes)
-
-
-def _put(group: zarr.Group, name: str, values: NDArray[Any], dims: tuple[str, ...]) -> zarr.Array[Any]:
-    chunks = tuple(max(size, 1) for size in values.shape)
-    array = group.create_array(
-        name, shape=values.shape, chunks=chunks, dtype=values.dtype, dimension_names=dims, overwrite=True
-    )
-    array[...] = values
-    return array
 
 
 def _member(group: zarr.Group, name: str) -> zarr.Array[Any] | zarr.Group:
@@ -211,7 +175,10 @@ def _group(group: zarr.Group, name: str) -> zarr.Group:
 
 
 def _values(group: zarr.Group, name: str) -> NDArray[Any]:
-    return np.asarray(_array(group, name)[:])
+    values = np.asarray(_array(group, name)[:])
+    if values.dtype.kind == "f" and values.size and np.isnan(values).all():  # what a lost file reads as
+        raise DataError(f"{group.store_path} lost the values of {name!r}, so it is not whole; build or copy it again")
+    return values
 
 
 def _names(group: zarr.Group, attribute: str) -> list[str]:

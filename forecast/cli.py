@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data_pipeline.errors import SphercastError
-from forecast.cli_data import Config, Quiet, config_app, data_app
+from forecast.cli_config import config_app
+from forecast.cli_data import Config, Quiet, data_app
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -16,6 +16,8 @@ from forecast.forecaster import check_grid
 from forecast.networks.unet import HEADS
 from forecast.process import PROCESSES, Process, ProcessName
 from forecast.samplers import SamplerName
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class _Frozen(BaseModel):
@@ -93,6 +95,10 @@ class Experiment(_Frozen):
         return self
 
 
+class _DataAlone(_Frozen):
+    data: DataConfig
+
+
 def load_experiment(path: str | Path) -> Experiment:
     """Read an experiment from a YAML file, or one shipped under that name (``sphercast config list``).
 
@@ -101,9 +107,20 @@ def load_experiment(path: str | Path) -> Experiment:
     ConfigError
         If the file is missing, is no YAML mapping, or has unknown keys or impossible values; each is named.
     """
-    text = _read(path)
+    return _validated(Experiment, _parse(_read(path), path), path)
+
+
+def load_data(path: str | Path) -> DataConfig:
+    """The section ``data`` of an experiment, or of a file that has no other; errors as of ``load_experiment``."""
+    values = _parse(_read(path), path)
+    if set(values) == {"data"}:
+        return _validated(_DataAlone, values, path).data
+    return _validated(Experiment, values, path).data
+
+
+def _validated(model: type[T], values: dict[str, Any], path: str | Path) -> T:
     try:
-        return Experiment.model_validate(_parse(text, path))
+        return model.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(_describe(problem) for problem in error.errors())
         raise ConfigError(f"{path}: {problems}") from error

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import data_pipeline.sample
-from data_pipeline.build import build
+from data_pipeline.building.build import build
 from data_pipeline.channels import Channels
 from data_pipeline.config import DataConfig
 from data_pipeline.grid import Grid
@@ -74,9 +74,10 @@ def test_era5_stores_become_the_recipes_training_store(tmp_path: Path) -> None:
         source["path"] = str(REAL_DATA / Path(source["path"]).name)
     store = open_store(build(DataConfig.model_validate({**config, "store": tmp_path / "store.zarr"}), progress=False))
     assert store.channels == Channels.of({"mean_sea_level_pressure": None, "vorticity": [850]})
-    assert (len(store.times), store.fields.shape) == (360, (360, 2, 32, 64))
+    fields = store.read(range(len(store.times)))
+    assert fields.shape == (360, 2, 32, 64)
     for position, source in enumerate(config["sources"]):
         (field,) = open_states(source["path"]).squeeze(drop=True).data_vars.values()
         means = field.values.astype(np.float64).mean(-1) @ Grid.of(field).area_weights() / field.sizes["latitude"]
-        kept = store.fields[:, position].astype(np.float64).mean(-1) @ store.grid.area_weights() / store.grid.shape[0]
+        kept = fields[:, position].astype(np.float64).mean(-1) @ store.grid.area_weights() / store.grid.shape[0]
         np.testing.assert_allclose(kept, means, rtol=1e-6, atol=1e-10)

@@ -6,42 +6,55 @@ gets its final name, so whenever the process dies, the same command goes on from
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
-from importlib.metadata import version
+from concurrent.futures import as_completed
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import zarr
 
-from data_pipeline import store
-from data_pipeline.climatology import fit_climatology
-from data_pipeline.errors import DataError, reading
-from data_pipeline.gather import open_sources
+from data_pipeline.building.creation import create, remove_torn_writes
+from data_pipeline.building.gather import open_sources
+from data_pipeline.building.ledger import Ledger
+from data_pipeline.building.precheck import check_before, sample_scaling
+from data_pipeline.building.provenance import digest_of, provenance
+from data_pipeline.building.slabs import GROWING, LEDGER, slab_times, write_slab
+from data_pipeline.building.summarise import NOTICED, summarise
+from data_pipeline.building.workers import workers
+from data_pipeline.errors import DataError
+from data_pipeline.integrity import write_sums
 from data_pipeline.progress import track
-from data_pipeline.publish import only_one_in, publish_directory, write_text
-from data_pipeline.quality import check_values
-from data_pipeline.statistics import compute_statistics
-from data_pipeline.times import HOUR
+from data_pipeline.publish import only_one_in, sync, sync_tree, write_text
+from data_pipeline.quality import Report
+from data_pipeline.store import is_store, open_store, partial_path, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import xarray as xr
-    from numpy.typing import NDArray
+    from data_pipeline.building.gather import Gathering
+    from data_pipeline.config import DataConfig
+    from data_pipeline.scaling import Scaling
 
-    from data_pipeline.config import DataConfig, Period
-
-GROWING = "store"
-LEDGER = "finished-shards.json"
-"""Names inside the folder that a store grows in."""
-
-Slab = tuple["NDArray[np.datetime64]", "NDArray[np.float32]"]
+REPLACED = "replaced"
+"""What an append puts the store before under, between two renames."""
 
 
-def build(config: DataConfig, *, progress: bool = True) -> Path:
+@dataclass(frozen=True)
+class Crew:
+    """Who works on the slabs: so many threads here (by default one a core), or a dask.distributed cluster.
+
+    The cluster at the address ``scheduler`` must see the same folders under the same names.
+    """
+
+    threads: int | None = None
+    scheduler: str | None = None
+
+
+THIS_MACHINE = Crew()
+
+
+def build(config: DataConfig, *, progress: bool = True, crew: Crew = THIS_MACHINE) -> Path:
     """Make the training store that ``config`` describes, or finish one whose build was interrupted.
 
     A store that was already built from an equal config is returned as it is, without a look at the sources.
@@ -49,84 +62,98 @@ def build(config: DataConfig, *, progress: bool = True) -> Path:
     Raises
     ------
     DataError
-        Before anything is written: if a source lacks a variable, level or time, or another config's store is
-        in the way. While writing: if values are missing or impossible (what was written stays for a resume).
+        Before anything is written: if a source lacks a variable, level or time, sampled states are bad, or another
+        config's store is in the way. While writing: if values are bad (what was written stays for a resume).
     """
-    folder = store.partial_path(config.store)
-    digest = _digest(config)
+    folder = partial_path(config.store)
     if config.store.exists():
-        _refuse_other_config(config.store, digest)
+        _refuse_other_config(config)
     else:
-        fields, static = open_sources(config)
         with only_one_in(folder):
-            _start_or_resume(folder, config, fields["time"].values, static, digest)
-            _write_shards(folder, config, fields, progress=progress)
-            _summarise(folder / GROWING, config.training_period)
-            publish_directory(folder / GROWING, config.store)
+            if not finish_publishing(folder, config.store):
+                gathering = open_sources(config, found := Report())
+                prepare(gathering, found, folder)
+                grow(gathering, folder, progress=progress, crew=crew)
+                publish(folder, config.store)
     if folder.exists():
         shutil.rmtree(folder)
     return config.store
 
 
-def _digest(config: DataConfig) -> str:
-    """Of all that decides the contents; a store may be moved."""
-    return hashlib.sha256(config.model_dump_json(exclude={"store"}).encode()).hexdigest()
+def _refuse_other_config(config: DataConfig) -> None:
+    if not is_store(config.store):
+        raise DataError(f"{config.store} exists and is not a training store; remove it, or set another 'store'")
+    if open_store(config.store).group.attrs.get("config_sha256") != digest_of(config):
+        raise DataError(
+            f"{config.store} exists and was not built from this config; remove it, set another 'store', or, if only "
+            "the end of the period moved, run 'sphercast data append'"
+        )
 
 
-def _refuse_other_config(path: Path, digest: str) -> None:
-    built_from = zarr.open_group(path, mode="r").attrs.get("config_sha256") if store.is_store(path) else None
-    if built_from != digest:
-        raise DataError(f"{path} exists and was not built from this config; remove it, or set another 'store'")
+def grow(gathering: Gathering, folder: Path, *, progress: bool, crew: Crew) -> None:
+    """Write everything that the prepared store in ``folder`` lacks: shards, summaries, checksums."""
+    _write_slabs(gathering, folder, progress=progress, crew=crew)
+    summarise(gathering.config, folder, progress=progress)
+    ledger = Ledger(folder / LEDGER)
+    write_sums(folder / GROWING, {number: ledger.entry(number).sha256 for number in sorted(ledger.finished())})
+    sync_tree(folder / GROWING)
 
 
-def _start_or_resume(
-    folder: Path, config: DataConfig, times: NDArray[np.datetime64], static: xr.Dataset, digest: str
-) -> None:
-    if (folder / LEDGER).exists():
-        if zarr.open_group(folder / GROWING, mode="r").attrs.get("config_sha256") != digest:
+def prepare(gathering: Gathering, found: Report, folder: Path, scaling: Scaling | None = None) -> None:
+    """Create the store in ``folder``, or make sure that what grows there is this config's.
+
+    Sampled states are checked before anything is written. The scale of float16 numbers is sampled unless given.
+    """
+    config = gathering.config
+    if (folder / NOTICED).exists():
+        group = zarr.open_group(folder / GROWING, mode="r", use_consolidated=False)
+        if group.attrs["config_sha256"] != digest_of(config):
             raise DataError(f"{folder} is an unfinished build of another config; remove it, or set another 'store'")
-        store.remove_torn_writes(folder / GROWING)
+        remove_torn_writes(folder)
         return
-    attributes = {
-        "format": store.FORMAT,
-        "config": config.model_dump(mode="json", exclude={"store"}),
-        "config_sha256": digest,
-        "sphercast_version": version("sphercast"),
-    }
-    grid = config.grid.build()
-    store.create(folder / GROWING, config.channels, grid, times, static=static, attributes=attributes)
-    write_text(folder / LEDGER, "[]")
+    check_before(gathering, found)
+    if config.precision == "float16" and scaling is None:
+        scaling = sample_scaling(gathering)
+    create(folder / GROWING, config, gathering.static, scaling, provenance(config))
+    write_text(folder / NOTICED, found.to_json())
 
 
-def _write_shards(folder: Path, config: DataConfig, fields: xr.DataArray, *, progress: bool) -> None:
-    """Every shard that the ledger lacks; a shard is on the disk before the ledger says so."""
-    finished: list[int] = json.loads((folder / LEDGER).read_text(encoding="utf-8"))
-    starts = range(0, fields.sizes["time"], store.TIMES_PER_SHARD)
-    todo = [start for start in starts if start not in finished]
-    for start in track(todo, "building", "shard", start=len(finished), total=len(starts), enabled=progress):
-        slab = fields.isel(time=slice(start, start + store.TIMES_PER_SHARD))
-        with reading("a source"):
-            slab = slab.load()
-        check_values(slab, config.channels)
-        store.write_shard(folder / GROWING, start, slab.values)
-        finished.append(start)
-        write_text(folder / LEDGER, json.dumps(finished))
+def _write_slabs(gathering: Gathering, folder: Path, *, progress: bool, crew: Crew) -> None:
+    """Every shard that the ledger lacks, in any order; the first failure stops the rest."""
+    config = gathering.config
+    finished = Ledger(folder / LEDGER).finished()
+    done = sum(len(slab_times(config, number)) for number in finished)
+    todo = [number for number in range(config.slabs) if number not in finished]
+    states = _finished_states(gathering, folder, todo, crew)
+    for _ in track(states, "building", "state", start=done, total=len(config.times), enabled=progress):
+        pass
 
 
-def _summarise(path: Path, period: Period) -> None:
-    group = zarr.open_group(path, mode="r+")
-    growing = store.store_of(path, group)
+def _finished_states(gathering: Gathering, folder: Path, todo: list[int], crew: Crew) -> Iterator[int]:
+    """Counts every state once its shard is finished."""
+    growing = folder / GROWING
+    scaling = store_of(growing, zarr.open_group(growing, mode="r", use_consolidated=False)).scaling
+    with workers(crew.threads, crew.scheduler) as pool:
+        futures = [pool.submit(write_slab, gathering, scaling, folder, number) for number in todo]
+        try:
+            for future in as_completed(futures):
+                yield from range(future.result())
+        finally:
+            for future in futures:
+                future.cancel()
 
-    def slabs() -> Iterator[Slab]:
-        return _slabs(growing, period)
 
-    hours = int(growing.interval / HOUR)
-    statistics = compute_statistics((fields for _, fields in slabs()), growing.grid.area_weights(), hours)
-    store.write_summaries(group, statistics, fit_climatology(slabs, growing.channels, growing.grid))
+def publish(folder: Path, path: Path) -> None:
+    """Give the finished store in ``folder`` its final name; one that is there is replaced."""
+    if path.exists():
+        path.rename(folder / REPLACED)
+    (folder / GROWING).rename(path)
+    sync(path.parent)
 
 
-def _slabs(growing: store.TrainingStore, period: Period) -> Iterator[Slab]:
-    inside = np.flatnonzero(period.contains(growing.times))
-    for start in range(inside[0], inside[-1] + 1, store.TIMES_PER_SHARD):
-        stop = min(start + store.TIMES_PER_SHARD, inside[-1] + 1)
-        yield growing.times[start:stop], np.asarray(growing.fields[start:stop])
+def finish_publishing(folder: Path, path: Path) -> bool:
+    """Finish the replacement of a store that died between its two renames; whether there was one."""
+    if path.exists() or not (folder / REPLACED).exists():
+        return False
+    publish(folder, path)
+    return True

@@ -2,51 +2,96 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from data_pipeline.canonical import check
+from data_pipeline.building.share import Share, hours_accumulated, require_times
 from data_pipeline.channels import Channels, inventory
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, reading
 from data_pipeline.grid import Grid
-from data_pipeline.quality import check_times, check_values
+from data_pipeline.quality import check_values
 from data_pipeline.regrid import Regridder
-from data_pipeline.times import shown
+from data_pipeline.variables import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from data_pipeline.config import DataConfig
+    from data_pipeline.quality.findings import Report
+    from data_pipeline.sources.protocol import Source
 
     Times = NDArray[np.datetime64]
 
-WHOLE_CELL = 1.0
-"""Area of a target cell that must be valid: a hole in the source shall be seen, not averaged away."""
+BLOCK_BYTES = 2**28
+"""Of one variable that are read at a time."""
 
 
-def open_sources(config: DataConfig) -> tuple[xr.DataArray, xr.Dataset]:
-    """Fields of the period, lazy, (time, channel, latitude, longitude), and static fields, in memory.
+@dataclass(frozen=True)
+class Gathering:
+    """Opened sources that give every channel of a config at ``times``; it can be sent to another process.
 
-    Both are on the target grid. Sources may differ in grid and levels, but not in the times of the period.
+    ``static`` holds the fields that never change, canonical, on the target grid.
+    """
+
+    config: DataConfig
+    times: Times
+    shares: tuple[Share, ...]
+    static: xr.Dataset
+
+    @property
+    def times_at_once(self) -> int:
+        """Times that are read together: as many as keep the largest variable below ``BLOCK_BYTES``."""
+        return max(1, min(self.config.slots, BLOCK_BYTES // max(share.bytes_per_time for share in self.shares)))
+
+    def states(self, times: Times) -> Iterator[NDArray[np.float32]]:
+        """States (channel, latitude, longitude) in physical units at ``times``, read a block at a time.
+
+        Raises
+        ------
+        DataError
+            If a source cannot be read, or lacks a time.
+        """
+        for start in range(0, len(times), self.times_at_once):
+            yield from self._block(times[start : start + self.times_at_once])
+
+    def _block(self, times: Times) -> NDArray[np.float32]:
+        grid = self.config.grid.build()
+        block = np.empty((len(times), len(self.config.channels), *grid.shape), dtype=np.float32)
+        for share in self.shares:
+            with reading(f"a source ({share.name})"):
+                share.read_into(times, self.config.interval, block)
+        return block
+
+
+def open_sources(config: DataConfig, report: Report | None = None, times: Times | None = None) -> Gathering:
+    """Open every source, look at its labels and give it its share of the channels.
+
+    By default ``times`` are all of the config's.
+
+    Sources may differ in grid, levels and interval, as long as they have the times of the store. What their labels
+    needed to become canonical is added to ``report``.
 
     Raises
     ------
     DataError
         If a channel, static field or time is missing or doubled, or static fields are impossible.
     """
-    parts = [source.open({*config.variables, *config.static}) for source in config.sources]
-    shares = _shares([*config.channels.names, *config.static], [inventory(part) for part in parts])
-    owned = [[name for name in names if name not in config.static] for names in shares]
-    fields = [_fields(part, names, config) for part, names in zip(parts, owned, strict=True) if names]
-    _require_same_times([field["time"].values for field in fields])
-    joined = xr.concat(fields, "channel", join="exact", coords="minimal", compat="override")
-    order = [name for names in owned for name in names]
-    joined = joined.isel(channel=[order.index(name) for name in config.channels.names])
-    return joined, _static(parts, shares, config)
+    wanted = {*config.variables, *config.static}
+    times = config.times if times is None else times
+    window = (times[0] - config.interval, times[-1])  # the first accumulation starts one interval before
+    parts = [source.open(wanted, window, report) for source in config.sources]
+    names = _shares([*config.channels.names, *config.static], [inventory(part) for part in parts])
+    shares = []
+    for source, part, held in zip(config.sources, parts, names, strict=True):
+        channels = [name for name in held if name not in config.static]
+        if channels:
+            shares.append(_share(source, part, channels, config, times))
+    return Gathering(config, times, tuple(shares), _static(parts, names, config))
 
 
 def _shares(wanted: Sequence[str], held: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -61,48 +106,19 @@ def _shares(wanted: Sequence[str], held: Sequence[Sequence[str]]) -> list[list[s
     return [[name for name in wanted if name in names] for names in held]
 
 
-def _fields(part: xr.Dataset, names: list[str], config: DataConfig) -> xr.DataArray:
+def _share(source: Source, part: xr.Dataset, names: list[str], config: DataConfig, times: Times) -> Share:
     channels = Channels.from_names(names)
     selected = channels.select(part)
     if "time" not in selected.dims:
         raise DataError(f"{', '.join(names)} have no time axis; expected states in time, or list them under 'static'")
-    inside = config.period.contains(selected["time"].values)
-    selected = selected.isel(time=np.flatnonzero(inside))
-    check(selected)
-    _check_period(selected["time"].values, part["time"].values, config)
-    stacked = channels.stack(selected).to_dataset()
-    return _regridder(part, config)(stacked)["fields"]
-
-
-def _regridder(part: xr.Dataset, config: DataConfig) -> Regridder:
-    return Regridder(Grid.of(part), config.grid.build(), min_valid_fraction=WHOLE_CELL)
-
-
-def _check_period(times: Times, held: Times, config: DataConfig) -> None:
-    first, last = config.period.bounds()
-    asked, have = f"{config.period.start}..{config.period.stop}", _span(held)
-    if times.size == 0:
-        raise DataError(f"the sources hold no time in {asked}, they hold {have}; change 'period'")
-    check_times(times, config.interval)
-    if times[0] - first >= config.interval or last - times[-1] >= config.interval:
-        raise DataError(f"the period {asked} exceeds the sources' {have}; shorten it, or complete the sources")
-    if not config.training_period.contains(times).any():
-        training = f"{config.training_period.start}..{config.training_period.stop}"
-        raise DataError(f"the training period {training} holds no time of {asked}; it must overlap 'period'")
-
-
-def _require_same_times(axes: Sequence[Times]) -> None:
-    for times in axes[1:]:
-        if not np.array_equal(times, axes[0]):
-            raise DataError(
-                f"the sources' times differ: {_span(axes[0])} and {_span(times)}; make them equal, or shorten 'period'"
-            )
-
-
-def _span(times: Times) -> str:
-    if times.size == 0:
-        return "no times"
-    return f"{times.size} times in {shown(times.min())}..{shown(times.max())}"
+    summed = {
+        name: hours_accumulated(selected[name], config.interval)
+        for name in channels.variables
+        if variable(name).accumulated
+    }
+    require_times(selected["time"].values, times, config.interval, summed)
+    positions = tuple(config.channels.index(name) for name in names)
+    return Share(source, channels, positions, Grid.of(part), config.grid.build(), config.regridding, summed)
 
 
 def _static(parts: Sequence[xr.Dataset], shares: Sequence[Sequence[str]], config: DataConfig) -> xr.Dataset:
@@ -110,7 +126,7 @@ def _static(parts: Sequence[xr.Dataset], shares: Sequence[Sequence[str]], config
     for part, names in zip(parts, shares, strict=True):
         chosen = part[[name for name in names if name in config.static]]
         first = chosen.isel(time=0, drop=True) if "time" in chosen.dims else chosen
-        regridded = _regridder(part, config)(first).compute()
+        regridded = Regridder(Grid.of(part), config.grid.build(), min_valid_fraction=1.0)(first).compute()
         fields |= {str(name): field for name, field in regridded.data_vars.items()}
     static = xr.Dataset({name: fields[name] for name in config.static})
     if config.static:

@@ -60,6 +60,7 @@ def config(tmp_path: Path) -> Callable[..., DataConfig]:
             "period": {"start": "2001-01-01", "stop": "2001-01-05"},
             "training_period": {"start": "2001-01-01", "stop": "2001-01-04"},
             "interval_hours": 6,
+            "climatology": None,
         }
         return DataConfig.model_validate({**values, **changes})
 

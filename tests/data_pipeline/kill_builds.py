@@ -1,12 +1,13 @@
-"""Run builds in children that are killed at chosen moments; started by ``test_build`` as a process of its own.
+"""Run builds in children that are killed at chosen moments; started by ``test_kills`` as a process of its own.
 
 A moment is the n-th time that the child touches a file below its folder (Python's audit hook sees every open, rename,
 mkdir and remove), so the kills fall between any two statements that could leave something behind.
 
-    python -m tests.data_pipeline.kill_builds CONFIG FOLDER MOMENTS
+    python -m tests.data_pipeline.kill_builds CONFIG FOLDER MOMENTS build|append
 
 builds ``FOLDER/0`` undisturbed and, for every one of the evenly spread moments, ``FOLDER/n`` with a kill and a rerun.
-Prints one JSON object a line: ``{"events": n, "stores": [...], "partial": [...]}`` as seen right after the kill.
+With ``append``, each folder first gets a store of the first part of the period, and the kill falls into the append.
+Prints one JSON object a line: what was found right after the kill, and how both ended.
 """
 
 from __future__ import annotations
@@ -16,27 +17,35 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dask
-import xarray as xr
+import numpy as np
 
-from data_pipeline import store
-from data_pipeline.build import build
+from data_pipeline.building.append import append
+from data_pipeline.building.build import Crew, build
+from data_pipeline.building.gather import open_sources
 from data_pipeline.config import DataConfig
+from data_pipeline.statistics import summarise_seam, summarise_slab
 
-store.TIMES_PER_SHARD = 8
-TOUCHING = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "shutil.rmtree"}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Work = Callable[..., Path]
+
+TOUCHING = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.link", "shutil.rmtree"}
+WORK: dict[str, Work] = {"build": build, "append": append}
 
 
-def child(config: DataConfig, folder: Path, kill_at: int | None) -> int:
-    """Build in a forked process, killed at its ``kill_at``-th touch; its exit status. No thread runs before."""
+def child(work: Work, config: DataConfig, folder: Path, kill_at: int | None) -> int:
+    """Work in a forked process, killed at its ``kill_at``-th touch; its exit status. No thread runs before."""
     pid = os.fork()
     if pid == 0:
-        _build_and_die(config, folder, kill_at)
+        _work_and_die(work, config, folder, kill_at)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _build_and_die(config: DataConfig, folder: Path, kill_at: int | None) -> None:
+def _work_and_die(work: Work, config: DataConfig, folder: Path, kill_at: int | None) -> None:
     touched = 0
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -48,7 +57,7 @@ def _build_and_die(config: DataConfig, folder: Path, kill_at: int | None) -> Non
 
     sys.addaudithook(hook)
     try:
-        build(config.model_copy(update={"store": folder / "store.zarr"}), progress=False)
+        work(config.model_copy(update={"store": folder / "store.zarr"}), progress=False, crew=Crew(threads=2))
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         os._exit(1)
@@ -59,25 +68,37 @@ def _build_and_die(config: DataConfig, folder: Path, kill_at: int | None) -> Non
 def _warm_up(config: DataConfig) -> None:
     """Import what opening, regridding and computing import lazily, once for all children, without starting a thread."""
     dask.config.set(scheduler="synchronous")
-    for part in (source.open({*config.variables, *config.static}) for source in config.sources):
-        xr.Dataset.load(part.isel(latitude=slice(2)))
+    gathering = open_sources(config)
+    for share in gathering.shares:
+        share.regridders["everywhere"].regrid_array(np.zeros(share.grid.shape, dtype=np.float32))
+    states = np.zeros((2, len(config.channels), *config.grid.build().shape), dtype=np.float32)
+    weights = config.grid.build().area_weights()
+    summarise_slab(states, weights, config.interval_hours)
+    summarise_seam(states, states, weights, config.interval_hours)
 
 
-def main(config_path: str, parent: str, moments: int) -> None:
+def _shorter(config: DataConfig) -> DataConfig:
+    """Only a little longer than the training period, which must not change."""
+    return config.model_copy(update={"period": config.training_period})
+
+
+def main(config_path: str, parent: str, moments: int, kind: str) -> None:
     config = DataConfig.model_validate_json(Path(config_path).read_text(encoding="utf-8"))
     _warm_up(config)
     folders = [Path(parent, str(number)) for number in range(moments + 1)]
     for folder in folders:
         folder.mkdir()
-    assert child(config, folders[0], None) == 0
+        if kind == "append":
+            assert child(build, _shorter(config), folder, None) == 0
+    assert child(WORK[kind], config, folders[0], None) == 0
     events = int(folders[0].with_suffix(".touched").read_text())
     for number, folder in enumerate(folders[1:]):
         kill_at = 1 + number * (events - 1) // max(moments - 1, 1)
-        killed = child(config, folder, kill_at)
+        killed = child(WORK[kind], config, folder, kill_at)
         found = sorted(path.name for path in folder.iterdir())
-        resumed = child(config, folder, None)
+        resumed = child(WORK[kind], config, folder, None)
         print(json.dumps({"kill_at": kill_at, "killed": killed, "found": found, "resumed": resumed}), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from data_pipeline.config import DataConfig, GridConfig, Period, period_of
 from data_pipeline.errors import ConfigError
 from data_pipeline.grid import Grid
-from data_pipeline.sources import SOURCES, FilesSource, SpeedySource
+from data_pipeline.sources import SOURCES
 
 GOOD = {
     "sources": [{"kind": "files", "path": "era5.zarr"}],
@@ -43,7 +43,7 @@ def test_a_good_config() -> None:
     [
         ({"colour": "red"}, "Extra inputs are not permitted"),
         ({"sources": []}, "at least 1 item"),
-        ({"sources": [{"kind": "ftp", "path": "x"}]}, "'files', 'speedy'"),
+        ({"sources": [{"kind": "ftp", "path": "x"}]}, "'arco_era5', 'files', 'grib', 'speedy', 'weatherbench2'"),
         ({"sources": [{"kind": "files", "path": "x", "mode": "r"}]}, "Extra inputs"),
         ({"variables": {}}, "got no channels, expected at least one variable"),
         ({"variables": {"rain": None}}, "unknown variable 'rain'; expected one of"),
@@ -127,6 +127,6 @@ def test_period_of() -> None:
 
 
 def test_every_source_is_in_the_registry() -> None:
-    assert list(SOURCES.values()) == [FilesSource, SpeedySource]
+    assert sorted(SOURCES) == ["arco_era5", "files", "grib", "speedy", "weatherbench2"]
     for kind, source in SOURCES.items():
         assert source(path="x").kind == kind

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data_pipeline.build import build
+from data_pipeline.building.build import build
 from data_pipeline.canonical import canonicalise
 from data_pipeline.climatology import Climatology
 from data_pipeline.config import Period, period_of

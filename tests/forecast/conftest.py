@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from data_pipeline.build import build
+from data_pipeline.building.build import build
 from data_pipeline.channels import Channels
 from data_pipeline.grid import Grid
 from data_pipeline.store import TrainingStore, open_store

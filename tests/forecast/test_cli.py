@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from forecast.forecaster import Forecaster
 
 COMMANDS = [
-    [], ["data"], ["data", "build"], ["data", "info"], ["data", "simulate"], ["data", "sample"], ["config"],
+    [], ["data"], ["data", "append"], ["data", "build"], ["data", "check"], ["data", "info"], ["data", "regrid"],
+    ["data", "sample"], ["data", "simulate"], ["data", "stats"], ["data", "verify"], ["config"],
     ["config", "list"], ["config", "show"], ["train"], ["forecast"], ["score"], ["plot"], ["demo"],
 ]  # fmt: skip
 
@@ -336,7 +337,8 @@ def test_store_that_lost_its_statistics(
     copy = shutil.copytree(store.path, tmp_path / "copy.zarr")
     shutil.rmtree(copy / "statistics")
     line = fails("train", write_config(tmp_path, data__store=str(copy)))
-    assert "copy.zarr lacks 'statistics', so it is not whole; build or copy it again" in line
+    assert "copy.zarr/statistics lost the values of '" in line
+    assert "so it is not whole; build or copy it again" in line
 
 
 def test_store_with_a_truncated_shard(

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from data_pipeline.build import build
+from data_pipeline.building.build import build
 from data_pipeline.dataset import Sample, StoreDataset
 from data_pipeline.errors import CheckpointError, DataError, SphercastError
 from data_pipeline.store import open_store
@@ -309,7 +309,8 @@ def test_learns_the_conditional_mean_and_spread_of_a_linear_world(
     held_out = StoreDataset(open_store(config.data.store), config.training.validation_period, trained.step_length)
     coefficients, spreads = [], []
     for index in (5, 20, 35):
-        start = InitialState(held_out.states[index], held_out.states[index + 1], held_out.times[index + 1])
+        sample = held_out.batch(torch.tensor([index]))
+        start = InitialState(sample.previous[0], sample.current[0], held_out.times[index + 1])
         (drawn,) = rollout(trained, start, members=range(24), steps=1, seed=0)
         anomaly = (drawn.states - trained.normalizer.mean) / trained.normalizer.std
         known = trained.normalizer.state(start.current)

@@ -1,0 +1,62 @@
+"""What is finished of a store that grows: one small file for each shard, written after the shard is on the disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from data_pipeline.publish import write_text
+from data_pipeline.quality import Finding, Report
+from data_pipeline.statistics import SlabSummary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished shard: the sha256 of its file, the summary of its times in the training period, what was noticed."""
+
+    sha256: str
+    summary: SlabSummary | None
+    findings: tuple[Finding, ...] = ()
+
+    def to_json(self) -> str:
+        """As text; ``from_json`` gives back the same numbers to the last bit."""
+        summary = self.summary.to_json() if self.summary else None
+        findings = [asdict(finding) for finding in self.findings]
+        return json.dumps({"sha256": self.sha256, "summary": summary, "findings": findings})
+
+    @classmethod
+    def from_json(cls, text: str) -> Entry:
+        """The inverse of ``to_json``."""
+        raw = json.loads(text)
+        summary = SlabSummary.from_json(raw["summary"]) if raw["summary"] else None
+        return cls(raw["sha256"], summary, tuple(Finding(**finding) for finding in raw["findings"]))
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The entries of a growing store, in a folder of their own. Tasks write them in any order and never share one."""
+
+    folder: Path
+
+    def enter(self, number: int, entry: Entry) -> None:
+        """Say that shard ``number`` is finished."""
+        write_text(self.folder / f"{number}.json", entry.to_json())
+
+    def finished(self) -> set[int]:
+        """Numbers of the finished shards."""
+        return {int(path.stem) for path in self.folder.glob("*.json")} if self.folder.exists() else set()
+
+    def entry(self, number: int) -> Entry:
+        """What was entered of shard ``number``."""
+        return Entry.from_json((self.folder / f"{number}.json").read_text(encoding="utf-8"))
+
+    def report(self, count: int) -> Report:
+        """What was noticed in the first ``count`` shards."""
+        report = Report()
+        for number in range(count):
+            report.merge(Report(list(self.entry(number).findings)))
+        return report

@@ -1,0 +1,88 @@
+"""The end of a build: statistics from the ledger, climatologies from the fields, what was noticed, the metadata."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import zarr
+
+from data_pipeline.building.creation import consolidate, write_summaries
+from data_pipeline.building.ledger import Ledger
+from data_pipeline.building.slabs import GROWING, LEDGER, slab_times
+from data_pipeline.climatology import fit_climatology
+from data_pipeline.day_of_year_fit import write_day_of_year
+from data_pipeline.quality import Finding, Report
+from data_pipeline.statistics import Moments, Statistics, longest_lag, merge_summaries, summarise_seam
+from data_pipeline.store import TrainingStore, store_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from data_pipeline.config import DataConfig
+
+NOTICED = "findings.json"
+"""Of the labels and signatures, before the first shard; in the folder that a store grows in."""
+
+SLAB_BYTES = 2**28
+"""Of states that the climatology holds at a time."""
+
+Slab = tuple["NDArray[np.datetime64]", "NDArray[np.float32]"]
+
+
+def summarise(config: DataConfig, folder: Path, *, progress: bool) -> None:
+    """Add statistics, climatologies and findings to the store in ``folder``, all of whose shards are written."""
+    growing = folder / GROWING
+    group = zarr.open_group(growing, mode="r+", use_consolidated=False)
+    store = store_of(growing, group)
+
+    def slabs() -> Iterator[Slab]:
+        return _slabs(store, config)
+
+    statistics = _statistics(config, folder, store)
+    write_summaries(group, statistics, fit_climatology(slabs, store.channels, store.grid))
+    if config.climatology is not None:
+        inside = np.flatnonzero(config.training_period.contains(store.times))
+        write_day_of_year(
+            group.create_group("day_of_year", overwrite=True), store.read, store.times, inside, config.climatology,
+            progress=progress,
+        )  # fmt: skip
+    group.attrs["findings"] = json.loads(_noticed(config, folder).to_json())["findings"]
+    consolidate(growing)
+
+
+def _statistics(config: DataConfig, folder: Path, store: TrainingStore) -> Statistics:
+    ledger = Ledger(folder / LEDGER)
+    summaries = [ledger.entry(number).summary for number in range(config.slabs)]
+    seams = [_seam(config, store, number) for number in range(1, config.slabs)]
+    return merge_summaries([s for s in summaries if s is not None], [seam for seam in seams if seam])
+
+
+def _seam(config: DataConfig, store: TrainingStore, number: int) -> dict[int, Moments]:
+    """The changes of the training period that end in slab ``number`` and start before it."""
+    start, reach = number * config.slots, longest_lag(config.interval_hours)
+    after = np.arange(start, start + min(reach, len(slab_times(config, number))))
+    before = np.arange(max(start - reach, 0), start)
+    before, after = (part[config.training_period.contains(store.times[part])] for part in (before, after))
+    if not (before.size and after.size):
+        return {}
+    weights = store.grid.area_weights()
+    return summarise_seam(store.read(before), store.read(after), weights, config.interval_hours)
+
+
+def _noticed(config: DataConfig, folder: Path) -> Report:
+    rows = json.loads((folder / NOTICED).read_text(encoding="utf-8"))["findings"]
+    report = Report([Finding(**{key: row[key] for key in row if key != "severity"}) for row in rows])
+    report.merge(Ledger(folder / LEDGER).report(config.slabs))
+    return report
+
+
+def _slabs(store: TrainingStore, config: DataConfig) -> Iterator[Slab]:
+    inside = np.flatnonzero(config.training_period.contains(store.times))
+    state_bytes = 4 * int(np.prod(store.shards.shape))
+    for part in np.array_split(inside, -(-len(inside) * state_bytes // SLAB_BYTES)):
+        yield store.times[part], store.read(part)

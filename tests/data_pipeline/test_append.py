@@ -1,0 +1,133 @@
+"""A store that grows: the same bytes as one built at once, nothing read twice, and every refusal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import xarray as xr
+
+from data_pipeline.building.append import append
+from data_pipeline.building.build import REPLACED, build
+from data_pipeline.errors import DataError
+from data_pipeline.integrity import sha256, verify
+from data_pipeline.shards import shard_path
+from data_pipeline.store import open_store, partial_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHORT = {"start": "2001-01-01", "stop": "2001-01-03"}
+
+
+@pytest.fixture
+def config(config):
+    """Three days of training, shards of five times, so that the last shard of three days is not full."""
+
+    def make(**changes):
+        return config(**{"times_per_shard": 5, "training_period": SHORT, **changes})
+
+    return make
+
+
+def contents(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): sha256(path) for path in files}
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("stops", [["2001-01-03"], ["2001-01-03", "2001-01-04T06"], ["2001-01-05T12"]])
+def test_the_same_bytes_as_built_at_once(config, tmp_path, precision: str, stops: list[str]) -> None:
+    options = {"precision": precision, "climatology": {"window_days": 3, "quantiles": [0.1, 0.9]}}
+    at_once = build(config(store=tmp_path / "at once.zarr", **options), progress=False)
+    first, *others = [{"start": "2001-01-01", "stop": stop} for stop in stops]
+    grown = build(config(period=first, **options), progress=False)
+    for period in others:
+        append(config(period=period, **options), progress=False)
+    assert append(config(**options), progress=False) == grown
+    assert contents(grown) == contents(at_once)
+    assert verify(grown) == []
+    assert not partial_path(grown).exists()
+
+
+def test_full_shards_are_not_read_again_from_the_sources(config, tmp_path) -> None:
+    build(config(period=SHORT), progress=False)
+    with xr.open_dataset(tmp_path / "states.nc") as raw:
+        late = raw.isel(valid_time=slice(10, None)).load()  # two shards of five are full
+    (tmp_path / "states.nc").unlink()
+    late.to_netcdf(tmp_path / "states.nc")
+    append(config(), progress=False)
+    assert len(open_store(tmp_path / "store.zarr").times) == 20
+
+
+def test_readers_see_the_old_store_until_the_new_one_is_whole(config, monkeypatch) -> None:
+    made = config(period=SHORT)
+    build(made, progress=False)
+    before = contents(made.store)
+    monkeypatch.setattr("data_pipeline.building.build.summarise", lambda *args, **options: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        append(config(), progress=False)
+    assert contents(made.store) == before
+    monkeypatch.undo()
+    append(config(), progress=False)
+    assert len(open_store(made.store).times) == 20
+
+
+def test_nothing_to_add_is_no_error(config) -> None:
+    made = config()
+    build(made, progress=False)
+    before = contents(made.store)
+    append(made, progress=False)
+    assert contents(made.store) == before
+
+
+def test_death_between_the_two_renames(config) -> None:
+    made = config()
+    build(made, progress=False)
+    before = contents(made.store)
+    folder = partial_path(made.store)
+    (folder / REPLACED).mkdir(parents=True)
+    made.store.rename(folder / "store")
+    append(made, progress=False)
+    assert contents(made.store) == before
+    assert not folder.exists()
+
+
+def test_no_store(config) -> None:
+    with pytest.raises(DataError, match=r"no training store at .*; make it with 'sphercast data build CONFIG'"):
+        append(config(), progress=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"variables": {"2m_temperature": None}}, "built with other variables; expected only a later period.stop"),
+        ({"period": {"start": "2001-01-01T06", "stop": "2001-01-05"}}, "built with other period.start"),
+        (
+            {"period": {"start": "2001-01-01", "stop": "2001-01-02"}},
+            "goes to 2001-01-03 already, got 2001-01-02",
+        ),
+        ({"precision": "float16", "interval_hours": 12}, "built with other interval_hours, precision"),
+    ],
+)
+def test_anything_else_is_refused(config, changes: dict, message: str) -> None:
+    build(config(period=SHORT), progress=False)
+    with pytest.raises(DataError, match=message):
+        append(config(**changes), progress=False)
+
+
+def test_a_damaged_shard_is_not_taken_over(config) -> None:
+    made = config(period=SHORT)
+    build(made, progress=False)
+    shard = shard_path(made.store / "fields", 1)
+    content = bytearray(shard.read_bytes())
+    content[50] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(DataError, match="is damaged: its sha256 differs; build the store anew"):
+        append(config(), progress=False)
+
+
+def test_the_build_says_that_append_is_meant(config) -> None:
+    build(config(period=SHORT), progress=False)
+    with pytest.raises(DataError, match="if only the end of the period moved, run 'sphercast data append'"):
+        build(config(), progress=False)
