@@ -31,8 +31,13 @@ format: $(STAMP) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## measure; JSON on standard output
+bench: $(STAMP) ## measure; JSON on standard output (peers: pip install -c constraints.txt -e '.[peers]')
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python -m benchmarks.building
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/regridding.py
+	$(BIN)/python benchmarks/store_statistics.py
+	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/grib.py
 
 skill: $(STAMP) ## CRPS of the shipped checkpoint on the shipped weeks: the README's table
 	$(BIN)/python benchmarks/skill.py

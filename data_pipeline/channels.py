@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,9 +112,13 @@ class Channels:
 
     def index(self, name: str) -> int:
         """Position of the channel called ``name``; a DataError lists the names if there is none."""
-        if name not in self.names:
+        if name not in self._positions:
             raise DataError(f"no channel {name!r}; expected one of: {', '.join(self.names)}")
-        return self.names.index(name)
+        return self._positions[name]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.names)}
 
     def select(self, dataset: xr.Dataset) -> xr.Dataset:
         """Only these channels of a canonical dataset, all levels present, or a DataError that lists what lacks."""

@@ -50,7 +50,8 @@ class TrainingConfig(_Frozen):
     """How long and how fast to learn. One step is one batch.
 
     ``mirror`` shows every second sample with north and south exchanged: physics is the same there, which doubles
-    a short record.
+    a short record. ``flat_cache`` is a file to keep the store's states in, uncompressed, where they do not fit in
+    memory.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class TrainingConfig(_Frozen):
     clip_norm: float = Field(default=1.0, gt=0)
     ema_steps: int = Field(default=500, ge=1)
     save_every: int = Field(default=250, ge=1)
+    flat_cache: Path | None = None
     validation_period: Period
     mirror: bool = False
     bfloat16: bool = True

@@ -62,7 +62,7 @@ def _require_extension(old: TrainingStore, config: DataConfig) -> None:
     """Only the end of the period may differ, and it must be later."""
     before, after = old.group.attrs["config"], config.model_dump(mode="json", exclude={"store"})
     assert isinstance(before, dict)
-    changed = [key for key in after if key != "period" and after[key] != before.get(key)]
+    changed = [key for key in after if key not in {"period", "accept"} and after[key] != before.get(key)]
     if after["period"]["start"] != before["period"]["start"]:
         changed.append("period.start")
     if changed:

@@ -22,7 +22,7 @@ from data_pipeline.building.slabs import GROWING, LEDGER, slab_times, write_slab
 from data_pipeline.building.summarise import NOTICED, summarise
 from data_pipeline.building.workers import workers
 from data_pipeline.errors import DataError
-from data_pipeline.integrity import write_sums
+from data_pipeline.integrity import SUMS, write_sums
 from data_pipeline.progress import track
 from data_pipeline.publish import only_one_in, sync, sync_tree, write_text
 from data_pipeline.quality import Report
@@ -110,6 +110,7 @@ def prepare(gathering: Gathering, found: Report, folder: Path, scaling: Scaling 
         if group.attrs["config_sha256"] != digest_of(config):
             raise DataError(f"{folder} is an unfinished build of another config; remove it, or set another 'store'")
         remove_torn_writes(folder)
+        (folder / GROWING / SUMS).unlink(missing_ok=True)  # they are taken again when all is written
         return
     check_before(gathering, found)
     if config.precision == "float16" and scaling is None:

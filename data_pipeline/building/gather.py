@@ -46,7 +46,7 @@ class Gathering:
     @property
     def times_at_once(self) -> int:
         """Times that are read together: as many as keep the largest variable below ``BLOCK_BYTES``."""
-        return max(1, min(self.config.slots, BLOCK_BYTES // max(share.bytes_per_time for share in self.shares)))
+        return max(1, min(self.config.slots + 1, BLOCK_BYTES // max(share.bytes_per_time for share in self.shares)))
 
     def states(self, times: Times) -> Iterator[NDArray[np.float32]]:
         """States (channel, latitude, longitude) in physical units at ``times``, read a block at a time.

@@ -15,8 +15,8 @@ _PACKAGES = ("sphercast", "numpy", "xarray", "zarr", "numcodecs", "numba")
 
 
 def digest_of(config: DataConfig) -> str:
-    """The sha256 of all that decides the contents; a store may be moved."""
-    return hashlib.sha256(config.model_dump_json(exclude={"store"}).encode()).hexdigest()
+    """The sha256 of all that decides the contents; a store may be moved, and what stops a build be changed."""
+    return hashlib.sha256(config.model_dump_json(exclude={"store", "accept"}).encode()).hexdigest()
 
 
 def provenance(config: DataConfig) -> dict[str, Any]:

@@ -72,11 +72,15 @@ class Share:
         for name, levels in self.channels.variables.items():
             chosen = opened[name] if levels is None else opened[name].sel(level=levels)
             values = self._at(chosen, times, interval)
-            entry = variable(name)
-            vector = entry.crosses_pole_with_sign == -1
-            regridded = self.regridders[entry.defined_over].regrid_array(values, vector=vector)
             places = [self._position(name, level) for level in levels or (None,)]
-            block[:, places] = regridded.reshape(len(times), len(places), *self.target.shape)
+            block[:, places] = self._regridded(name, values).reshape(len(times), len(places), *self.target.shape)
+
+    def _regridded(self, name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.grid.matches(self.target):
+            return values
+        entry = variable(name)
+        regridder = self.regridders[entry.defined_over]
+        return regridder.regrid_array(values, vector=entry.crosses_pole_with_sign == -1)
 
     def _at(self, chosen: xr.DataArray, times: Times, interval: np.timedelta64) -> NDArray[np.float32]:
         """Instantaneous fields at ``times``; accumulated ones summed over the interval that ends there."""

@@ -54,7 +54,7 @@ def write_slab(gathering: Gathering, scaling: Scaling | None, folder: Path, numb
     times, report = slab_times(config, number), Report()
     tally = Tally(config)
     path = shard_path(folder / GROWING / "fields", number)
-    states = _checked(gathering.states(times), times, config, report)
+    states = _checked(gathering, times, report)
     digest = write_shard(path, tally.watch(_stored(states, scaling), times, scaling), config.slots)
     Ledger(folder / LEDGER).enter(number, Entry(digest, tally.summary, tuple(report)))
     return len(times)
@@ -70,9 +70,19 @@ def adopt_slab(config: DataConfig, scaling: Scaling | None, folder: Path, number
     Ledger(folder / LEDGER).enter(number, Entry(digest, tally.summary))
 
 
-def _checked(states: Iterable[State], times: Times, config: DataConfig, report: Report) -> Iterator[State]:
-    """The states themselves; after the last one, a DataError that lists all that was bad."""
+def _checked(gathering: Gathering, times: Times, report: Report) -> Iterator[State]:
+    """The states at ``times``; after the last one, a DataError that lists all that was bad.
+
+    The state before them is read too, so that a copy or a jump between two slabs is seen; what is wrong with that
+    state itself is the other slab's matter.
+    """
+    config = gathering.config
     checker = ValueChecker(config.channels, config.grid.build())
+    before = times[:1] - config.interval
+    before = before[np.isin(before, gathering.times)]
+    states = gathering.states(np.concatenate([before, times]))
+    for time in before:
+        checker.update(time[None], next(states)[None], Report())
     for time, state in zip(times, states, strict=True):
         checker.update(time[None], state[None], report)
         yield state

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NOTICED = "findings.json"
 """Of the labels and signatures, before the first shard; in the folder that a store grows in."""
 
-SLAB_BYTES = 2**28
+SLAB_BYTES = 2**25
 """Of states that the climatology holds at a time."""
 
 Slab = tuple["NDArray[np.datetime64]", "NDArray[np.float32]"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, TypedDict
 
@@ -55,7 +56,9 @@ def train(experiment: Experiment, *, progress: bool = True) -> Path:
     store = open_store(experiment.data.store)
     forecaster = _untrained(experiment, store)
     step_length = forecaster.step_length
-    samples = StoreDataset(store, experiment.data.training_period, step_length)
+    samples = StoreDataset(store, experiment.data.training_period, step_length, flat_cache=config.flat_cache)
+    if progress:
+        print(samples.describe(), file=sys.stderr)
     held_out = StoreDataset(store, config.validation_period, step_length)
     path = config.folder / "checkpoint.safetensors"
     with only_one_in(config.folder):
@@ -97,10 +100,13 @@ def _fit(
             f"{folder} has {done} steps, the config asks for {config.steps}; raise it, or empty the folder"
         )
     denoiser.train()
-    for step in track(range(done, config.steps), "training", "step", start=done, total=config.steps, enabled=progress):
-        indices = draw_indices(len(samples), config.batch_size, config.seed, step)
-        loss = _update(forecaster, samples.batch(indices), optimizer, config, step)
+    steps = range(done, config.steps)
+    batches = samples.batches(draw_indices(len(samples), config.batch_size, config.seed, step) for step in steps)
+    shown = track(steps, "training", "step", start=done, total=config.steps, enabled=progress)
+    for step, batch in zip(shown, batches, strict=True):
+        loss = _update(forecaster, batch, optimizer, config, step)
         if not math.isfinite(loss):
+            indices = draw_indices(len(samples), config.batch_size, config.seed, step)
             named = ", ".join(str(samples.times[int(i)]) for i in indices)
             raise SphercastError(f"the loss is {loss} at step {step}, samples starting at {named}; lower learning_rate")
         average.update(denoiser, step + 1)
@@ -194,7 +200,7 @@ def _log(folder: Path, step: int, loss: float, validation: float) -> None:
 
 def _digest(experiment: Experiment) -> str:
     """What a resumed run must share with the one before: all but where it lies and how long it goes on."""
-    free = {"training": {"folder", "steps", "save_every"}}
+    free = {"training": {"flat_cache", "folder", "steps", "save_every"}}
     return hashlib.sha256(experiment.model_dump_json(exclude=free).encode()).hexdigest()
 
 

@@ -211,3 +211,18 @@ def test_bad_values_in_the_sample_stop_a_build_before_it_starts(config, tmp_path
     with pytest.raises(DataError, match=r"error\(s\) in the data: .*2m_temperature"):
         build(config(), progress=False)
     assert not partial_path(tmp_path / "store.zarr").exists()
+
+
+def test_a_copy_of_the_last_state_of_another_shard_is_seen(config, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("data_pipeline.building.precheck.PAIRS", 1)
+    made = config()
+    with xr.open_dataset(tmp_path / "states.nc") as raw:
+        stuck = raw.load()
+    stuck["t2m"][8] = stuck["t2m"][7].values  # the first of the third shard
+    (tmp_path / "states.nc").unlink()
+    stuck.to_netcdf(tmp_path / "states.nc")
+    with pytest.raises(DataError, match=r"field-repeated \(2m_temperature, 2001-01-03T00\): the field is identical"):
+        build(made, progress=False)
+    accepted = config(accept=["field-repeated"])
+    found = open_store(build(accepted, progress=False)).group.attrs["findings"]
+    assert [one["time"] for one in found if one["code"] == "field-repeated"] == ["2001-01-03T00"]

@@ -55,7 +55,7 @@ def test_channels_come_in_the_order_of_the_config_on_its_grid(config) -> None:
 
 def test_how_many_times_are_read_at_once_changes_nothing(config, monkeypatch) -> None:
     whole = gathered(config())
-    assert open_sources(config()).times_at_once == 64
+    assert open_sources(config()).times_at_once == 65
     monkeypatch.setattr(gather, "BLOCK_BYTES", 3 * 2 * 17 * 32 * 4)
     assert open_sources(config()).times_at_once == 3
     np.testing.assert_array_equal(gathered(config()), whole)
