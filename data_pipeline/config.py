@@ -22,9 +22,10 @@ from data_pipeline.variables import VARIABLES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TIMES_PER_SHARD = 64
+TIMES_PER_SHARD, FEWEST_PER_SHARD = 64, 8
 LARGEST_SHARD = 2**31
-"""Bytes: larger files are unwieldy to copy and to verify."""
+"""Bytes: larger files are unwieldy to copy and to verify. But with fewer times than that, a jump is not told from a
+usual step."""
 
 BYTES = {"float32": 4, "float16": 2}
 
@@ -194,7 +195,7 @@ class DataConfig(_Frozen):
     def slots(self) -> int:
         """Times in a shard."""
         state_bytes = len(self.channels) * self.grid.latitudes * self.grid.longitudes * BYTES[self.precision]
-        return self.times_per_shard or max(1, min(TIMES_PER_SHARD, LARGEST_SHARD // state_bytes))
+        return self.times_per_shard or max(FEWEST_PER_SHARD, min(TIMES_PER_SHARD, LARGEST_SHARD // state_bytes))
 
     @property
     def slabs(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -30,11 +31,14 @@ class ScoreError(SphercastError):
     """A forecast and a truth that cannot be compared."""
 
 
+_DAMAGES = (ArithmeticError, EOFError, LookupError, OSError, RuntimeError, ValueError, struct.error, zlib.error)
+
+
 @contextmanager
 def reading(data: object) -> Iterator[None]:
     """What libraries raise for the values of damaged files, as a DataError; ``data`` names them."""
     try:
         yield
-    except (EOFError, OSError, RuntimeError, ValueError, zlib.error) as error:
+    except _DAMAGES as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{data} cannot be read ({reason}); a file is damaged: copy or build it again") from error

@@ -97,6 +97,11 @@ def _lock(descriptor: int, folder: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise SphercastError(f"another process is at work in {folder}; wait until it has ended, or stop it") from error
+    except OSError as error:
+        raise SphercastError(
+            f"{folder} cannot be locked ({error.strerror}), expected a file system that can lock folders; work on a "
+            "local disk, or mount it with locks"
+        ) from error
 
 
 def write_netcdf(dataset: xr.Dataset, path: Path, encoding: dict[str, dict[str, Any]] | None = None) -> None:

@@ -12,6 +12,8 @@ from data_pipeline.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from data_pipeline.moments import Moments
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -25,12 +27,10 @@ class Scaling:
     scale: NDArray[np.float32]
 
     @classmethod
-    def of(cls, sample: NDArray[np.floating]) -> Scaling:
-        """Mean and standard deviation of sampled states (time, channel, latitude, longitude); of a constant, 1."""
-        values = np.moveaxis(sample.astype(np.float64), 1, 0).reshape(sample.shape[1], -1)
-        scale = np.nanstd(values, axis=1)
-        offset = np.nanmean(values, axis=1)
-        return cls(offset.astype(np.float32), np.where(scale > 0, scale, 1.0).astype(np.float32))
+    def of(cls, moments: Moments) -> Scaling:
+        """Mean and standard deviation of a sample; the scale of a channel that is constant or always missing is 1."""
+        scale = np.where(moments.std > 0, moments.std, 1.0)
+        return cls(moments.mean.astype(np.float32), scale.astype(np.float32))
 
     def encode(self, fields: NDArray[np.float32]) -> NDArray[np.float16]:
         """Of (..., channel, latitude, longitude); a DataError if a value is too far from the mean for float16."""

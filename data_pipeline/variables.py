@@ -99,7 +99,6 @@ _TABLE = (
     Variable("land_sea_mask", "1", "land_area_fraction", ("lsm",), (-1e-6, 1.0 + 1e-6), on_levels=False,
              role="static"),
     Variable("standard_deviation_of_orography", "m", "", ("sdor",), (-1e-3, 3e3), on_levels=False, role="static"),
-    Variable("soil_type", "1", "soil_type", ("slt",), (0.0, 10.0), on_levels=False, role="static"),
     Variable("lake_cover", "1", "", ("cl",), (-1e-6, 1.0 + 1e-6), on_levels=False, role="static"),
 )  # fmt: skip
 

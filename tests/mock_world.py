@@ -61,7 +61,6 @@ _EQUATOR_POLE_WAVE: dict[str, tuple[float, float, float]] = {
     "snow_depth": (0.5, 0.3, 0.3),
     "toa_incident_solar_radiation": (1.5e6, -7e5, 3e5),
     "standard_deviation_of_orography": (60.0, 20.0, 40.0),
-    "soil_type": (3.0, 1.0, 2.0),
     "lake_cover": (0.5, 0.0, 0.45),
     "geopotential_at_surface": (4000.0, 500.0, 3000.0),
     "land_sea_mask": (0.5, 0.0, 0.45),

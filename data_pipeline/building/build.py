@@ -18,9 +18,10 @@ from data_pipeline.building.gather import open_sources
 from data_pipeline.building.ledger import Ledger
 from data_pipeline.building.precheck import check_before, sample_scaling
 from data_pipeline.building.provenance import digest_of, provenance
+from data_pipeline.building.report import NOTICED, final_report, report_path
 from data_pipeline.building.slabs import GROWING, LEDGER, slab_times, write_slab
-from data_pipeline.building.summarise import NOTICED, summarise
-from data_pipeline.building.workers import workers
+from data_pipeline.building.summarise import summarise
+from data_pipeline.building.workers import result_of, workers
 from data_pipeline.errors import DataError
 from data_pipeline.integrity import SUMS, write_sums
 from data_pipeline.progress import track
@@ -66,17 +67,16 @@ def build(config: DataConfig, *, progress: bool = True, crew: Crew = THIS_MACHIN
         config's store is in the way. While writing: if values are bad (what was written stays for a resume).
     """
     folder = partial_path(config.store)
-    if config.store.exists():
-        _refuse_other_config(config)
-    else:
-        with only_one_in(folder):
-            if not finish_publishing(folder, config.store):
-                gathering = open_sources(config, found := Report())
-                prepare(gathering, found, folder)
-                grow(gathering, folder, progress=progress, crew=crew)
-                publish(folder, config.store)
-    if folder.exists():
-        shutil.rmtree(folder)
+    with only_one_in(folder):
+        finish_publishing(folder, config.store)
+        if config.store.exists():
+            _refuse_other_config(config)
+            clear(folder, config)
+        else:
+            gathering = open_sources(config, found := Report())
+            prepare(gathering, found, folder)
+            grow(gathering, folder, progress=progress, crew=crew)
+            publish(folder, config.store)
     return config.store
 
 
@@ -90,24 +90,17 @@ def _refuse_other_config(config: DataConfig) -> None:
         )
 
 
-def grow(gathering: Gathering, folder: Path, *, progress: bool, crew: Crew) -> None:
-    """Write everything that the prepared store in ``folder`` lacks: shards, summaries, checksums."""
-    _write_slabs(gathering, folder, progress=progress, crew=crew)
-    summarise(gathering.config, folder, progress=progress)
-    ledger = Ledger(folder / LEDGER)
-    write_sums(folder / GROWING, {number: ledger.entry(number).sha256 for number in sorted(ledger.finished())})
-    sync_tree(folder / GROWING)
-
-
-def prepare(gathering: Gathering, found: Report, folder: Path, scaling: Scaling | None = None) -> None:
+def prepare(
+    gathering: Gathering, found: Report, folder: Path, *, scaling: Scaling | None = None, earlier: Report | None = None
+) -> None:
     """Create the store in ``folder``, or make sure that what grows there is this config's.
 
     Sampled states are checked before anything is written. The scale of float16 numbers is sampled unless given.
+    ``found`` is reported with the store, and what was ``earlier`` reported of the part that is taken over.
     """
     config = gathering.config
-    if (folder / NOTICED).exists():
-        group = zarr.open_group(folder / GROWING, mode="r", use_consolidated=False)
-        if group.attrs["config_sha256"] != digest_of(config):
+    if _is_growing(folder):
+        if _grows_for(folder) != digest_of(config):
             raise DataError(f"{folder} is an unfinished build of another config; remove it, or set another 'store'")
         remove_torn_writes(folder)
         (folder / GROWING / SUMS).unlink(missing_ok=True)  # they are taken again when all is written
@@ -115,8 +108,35 @@ def prepare(gathering: Gathering, found: Report, folder: Path, scaling: Scaling 
     check_before(gathering, found)
     if config.precision == "float16" and scaling is None:
         scaling = sample_scaling(gathering)
+    clear_all(folder)  # of what is left of a build whose end was cut short
     create(folder / GROWING, config, gathering.static, scaling, provenance(config))
+    found.merge(earlier or Report())
     write_text(folder / NOTICED, found.to_json())
+
+
+def _is_growing(folder: Path) -> bool:
+    return (folder / NOTICED).exists() and (folder / GROWING).exists()
+
+
+def _grows_for(folder: Path) -> object:
+    """The digest of the config whose store grows in ``folder``."""
+    return zarr.open_group(folder / GROWING, mode="r", use_consolidated=False).attrs["config_sha256"]
+
+
+def clear(folder: Path, config: DataConfig) -> None:
+    """Remove what is left in ``folder`` of the build of a finished store, and nothing of another config's."""
+    if not _is_growing(folder) or _grows_for(folder) == digest_of(config):
+        clear_all(folder)
+
+
+def grow(gathering: Gathering, folder: Path, *, progress: bool, crew: Crew) -> None:
+    """Write everything that the prepared store in ``folder`` lacks: shards, summaries, checksums."""
+    _write_slabs(gathering, folder, progress=progress, crew=crew)
+    remove_torn_writes(folder)  # of workers that died elsewhere
+    summarise(gathering.config, folder, progress=progress)
+    ledger = Ledger(folder / LEDGER)
+    write_sums(folder / GROWING, {number: ledger.entry(number).sha256 for number in sorted(ledger.finished())})
+    sync_tree(folder / GROWING)
 
 
 def _write_slabs(gathering: Gathering, folder: Path, *, progress: bool, crew: Crew) -> None:
@@ -132,29 +152,38 @@ def _write_slabs(gathering: Gathering, folder: Path, *, progress: bool, crew: Cr
 
 def _finished_states(gathering: Gathering, folder: Path, todo: list[int], crew: Crew) -> Iterator[int]:
     """Counts every state once its shard is finished."""
-    growing = folder / GROWING
+    growing, config = folder / GROWING, gathering.config
     scaling = store_of(growing, zarr.open_group(growing, mode="r", use_consolidated=False)).scaling
     with workers(crew.threads, crew.scheduler) as pool:
-        futures = [pool.submit(write_slab, gathering, scaling, folder, number) for number in todo]
+        tasks = ((gathering.around(slab_times(config, number)), number) for number in todo)
+        futures = [pool.submit(write_slab, part, scaling, folder, number) for part, number in tasks]
         try:
             for future in as_completed(futures):
-                yield from range(future.result())
+                yield from range(result_of(future))
         finally:
             for future in futures:
                 future.cancel()
 
 
 def publish(folder: Path, path: Path) -> None:
-    """Give the finished store in ``folder`` its final name; one that is there is replaced."""
+    """Give the finished store in ``folder`` its final name, beside it the report; a store that is there is replaced."""
+    write_text(report_path(path), final_report(folder).to_json() + "\n")
     if path.exists():
         path.rename(folder / REPLACED)
     (folder / GROWING).rename(path)
     sync(path.parent)
+    clear_all(folder)
 
 
-def finish_publishing(folder: Path, path: Path) -> bool:
-    """Finish the replacement of a store that died between its two renames; whether there was one."""
-    if path.exists() or not (folder / REPLACED).exists():
-        return False
-    publish(folder, path)
-    return True
+def finish_publishing(folder: Path, path: Path) -> None:
+    """Finish the replacement of a store that died between its two renames."""
+    if not path.exists() and (folder / REPLACED).exists() and (folder / GROWING).exists():
+        (folder / GROWING).rename(path)
+        sync(path.parent)
+        clear_all(folder)
+
+
+def clear_all(folder: Path) -> None:
+    """Empty the folder that a store grew in; the lock on it removes it."""
+    for left in folder.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()

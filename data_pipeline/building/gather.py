@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from data_pipeline.building.inspection import Inspection
     from data_pipeline.config import DataConfig
     from data_pipeline.quality.findings import Report
     from data_pipeline.sources.protocol import Source
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Times = NDArray[np.datetime64]
 
 BLOCK_BYTES = 2**28
-"""Of one variable that are read at a time."""
+"""Of one variable on its source's grid, and of states on the store's, that are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,21 @@ class Gathering:
 
     @property
     def times_at_once(self) -> int:
-        """Times that are read together: as many as keep the largest variable below ``BLOCK_BYTES``."""
-        return max(1, min(self.config.slots + 1, BLOCK_BYTES // max(share.bytes_per_time for share in self.shares)))
+        """Times that are read together: as many as keep states and the largest variable below ``BLOCK_BYTES``."""
+        config = self.config
+        state = 4 * len(config.channels) * config.grid.latitudes * config.grid.longitudes
+        largest = max(state, *(share.bytes_per_time(config.interval) for share in self.shares))
+        return max(1, min(config.slots + 1, BLOCK_BYTES // largest))
 
-    def states(self, times: Times) -> Iterator[NDArray[np.float32]]:
+    def around(self, times: Times) -> Gathering:
+        """What a slab with ``times`` needs and no more: those and, where it is gathered, the time before them."""
+        wanted = np.concatenate([times[:1] - self.config.interval, times])
+        return replace(self, times=wanted[np.isin(wanted, self.times)], static=xr.Dataset())
+
+    def states(self, times: Times, inspection: Inspection | None = None) -> Iterator[NDArray[np.float32]]:
         """States (channel, latitude, longitude) in physical units at ``times``, read a block at a time.
+
+        Fields are shown to the ``inspection`` as the sources give them, a whole block before its first state comes.
 
         Raises
         ------
@@ -57,14 +68,14 @@ class Gathering:
             If a source cannot be read, or lacks a time.
         """
         for start in range(0, len(times), self.times_at_once):
-            yield from self._block(times[start : start + self.times_at_once])
+            yield from self._block(times[start : start + self.times_at_once], inspection)
 
-    def _block(self, times: Times) -> NDArray[np.float32]:
+    def _block(self, times: Times, inspection: Inspection | None) -> NDArray[np.float32]:
         grid = self.config.grid.build()
         block = np.empty((len(times), len(self.config.channels), *grid.shape), dtype=np.float32)
         for share in self.shares:
             with reading(f"a source ({share.name})"):
-                share.read_into(times, self.config.interval, block)
+                share.read_into(times, self.config.interval, block, inspection)
         return block
 
 
@@ -126,7 +137,8 @@ def _static(parts: Sequence[xr.Dataset], shares: Sequence[Sequence[str]], config
     for part, names in zip(parts, shares, strict=True):
         chosen = part[[name for name in names if name in config.static]]
         first = chosen.isel(time=0, drop=True) if "time" in chosen.dims else chosen
-        regridded = Regridder(Grid.of(part), config.grid.build(), min_valid_fraction=1.0)(first).compute()
+        regridder = Regridder(Grid.of(part), config.grid.build(), min_valid_fraction=1.0, method=config.regridding)
+        regridded = regridder(first).compute()
         fields |= {str(name): field for name, field in regridded.data_vars.items()}
     static = xr.Dataset({name: fields[name] for name in config.static})
     if config.static:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from data_pipeline.publish import write_text
-from data_pipeline.quality import Finding, Report
+from data_pipeline.quality import Finding
 from data_pipeline.statistics import SlabSummary
 
 if TYPE_CHECKING:
@@ -53,10 +53,3 @@ class Ledger:
     def entry(self, number: int) -> Entry:
         """What was entered of shard ``number``."""
         return Entry.from_json((self.folder / f"{number}.json").read_text(encoding="utf-8"))
-
-    def report(self, count: int) -> Report:
-        """What was noticed in the first ``count`` shards."""
-        report = Report()
-        for number in range(count):
-            report.merge(Report(list(self.entry(number).findings)))
-        return report

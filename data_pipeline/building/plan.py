@@ -12,7 +12,7 @@ import numpy as np
 
 from data_pipeline.building.gather import open_sources
 from data_pipeline.building.precheck import check_before, sample_scaling
-from data_pipeline.day_of_year_fit import climatology_bytes
+from data_pipeline.day_of_year_fit import MEMORY_BYTES, climatology_bytes
 from data_pipeline.quality import Report
 from data_pipeline.shards import encode_chunk
 from data_pipeline.statistics import longest_lag
@@ -77,8 +77,6 @@ def plan(config: DataConfig, threads: int | None = None) -> Plan:
     seconds, packed = _measure(gathering)
     times, grid = config.times, config.grid.build()
     state_bytes = 4 * len(config.channels) * grid.shape[0] * grid.shape[1]
-    block = gathering.times_at_once * (state_bytes + max(share.bytes_per_time for share in gathering.shares))
-    held = block + (longest_lag(config.interval_hours) + 2) * state_bytes
     return Plan(
         sources={share.name: ", ".join(share.channels.names) for share in gathering.shares},
         channels=len(config.channels),
@@ -90,7 +88,7 @@ def plan(config: DataConfig, threads: int | None = None) -> Plan:
         bytes_on_disk=int(packed * len(times)),
         bytes_uncompressed=state_bytes * len(times),
         bytes_of_climatology=_climatology_bytes(config, state_bytes),
-        bytes_of_memory=_PROCESS_BYTES + threads * held,
+        bytes_of_memory=_memory(gathering, threads, state_bytes),
         seconds=seconds * len(times) / min(threads, config.slabs),
         threads=threads,
         findings=found.table(),
@@ -104,6 +102,16 @@ def _measure(gathering: Gathering) -> tuple[float, float]:
     start = time.perf_counter()
     sizes = [len(encode_chunk(scaling.encode(state) if scaling else state)) for state in gathering.states(times)]
     return (time.perf_counter() - start) / len(times), sum(sizes) / len(times)
+
+
+def _memory(gathering: Gathering, threads: int, state_bytes: int) -> int:
+    """The larger of two: slabs (blocks read, a day of states, the fields that checks remember), and the climatology."""
+    config = gathering.config
+    read = max(share.bytes_per_time(config.interval) for share in gathering.shares)
+    remembered = sum(4 * len(share.channels) * share.grid.shape[0] * share.grid.shape[1] for share in gathering.shares)
+    slab = gathering.times_at_once * (state_bytes + 2 * read) + remembered
+    slab += (longest_lag(config.interval_hours) + 2) * state_bytes
+    return _PROCESS_BYTES + max(threads * slab, MEMORY_BYTES if config.climatology else 0)
 
 
 def _climatology_bytes(config: DataConfig, state_bytes: int) -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from data_pipeline.building.inspection import Inspection
     from data_pipeline.channels import Channels
     from data_pipeline.grid import Grid
     from data_pipeline.sources.protocol import Source
@@ -51,11 +52,11 @@ class Share:
         """What messages call the source."""
         return str(getattr(self.source, "path", self.source.kind))
 
-    @property
-    def bytes_per_time(self) -> int:
-        """Bytes of one time of the variable with most levels, on the source's grid."""
-        levels = max(len(levels or [0]) for levels in self.channels.variables.values())
-        return 4 * levels * self.grid.shape[0] * self.grid.shape[1]
+    def bytes_per_time(self, interval: np.timedelta64) -> int:
+        """Bytes that are read for one time of the largest variable, on the source's grid."""
+        terms = {name: int(interval / HOUR) // hours for name, hours in self.summed.items()}
+        fields = max(len(levels or [0]) * terms.get(name, 1) for name, levels in self.channels.variables.items())
+        return 4 * fields * self.grid.shape[0] * self.grid.shape[1]
 
     @cached_property
     def regridders(self) -> dict[str, Regridder]:
@@ -65,13 +66,17 @@ class Share:
             for domain, fraction in VALID_FRACTION.items()
         }
 
-    def read_into(self, times: Times, interval: np.timedelta64, block: NDArray[np.float32]) -> None:
-        """Read, regrid and put this share of ``block`` (time, channel, latitude, longitude) in its place."""
+    def read_into(
+        self, times: Times, interval: np.timedelta64, block: NDArray[np.float32], inspection: Inspection | None
+    ) -> None:
+        """Read, show, regrid and put this share of ``block`` (time, channel, latitude, longitude) in its place."""
         window = (times[0] - self._reach(interval), times[-1])
         opened = self.source.open(self.channels.variables, window)
         for name, levels in self.channels.variables.items():
             chosen = opened[name] if levels is None else opened[name].sel(level=levels)
             values = self._at(chosen, times, interval)
+            if inspection is not None:
+                inspection.look(name, levels, self.grid, times, values)
             places = [self._position(name, level) for level in levels or (None,)]
             block[:, places] = self._regridded(name, values).reshape(len(times), len(places), *self.target.shape)
 

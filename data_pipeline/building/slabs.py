@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data_pipeline.building.inspection import Inspection, unaccepted
 from data_pipeline.building.ledger import Entry, Ledger
 from data_pipeline.quality import Report
-from data_pipeline.quality.values import ValueChecker
 from data_pipeline.shards import Shards, shard_path, write_shard
 from data_pipeline.statistics import SlabSummary, longest_lag, summarise_seam, summarise_slab
 
@@ -54,7 +54,7 @@ def write_slab(gathering: Gathering, scaling: Scaling | None, folder: Path, numb
     times, report = slab_times(config, number), Report()
     tally = Tally(config)
     path = shard_path(folder / GROWING / "fields", number)
-    states = _checked(gathering, times, report)
+    states = _checked(gathering.around(times), times, report)
     digest = write_shard(path, tally.watch(_stored(states, scaling), times, scaling), config.slots)
     Ledger(folder / LEDGER).enter(number, Entry(digest, tally.summary, tuple(report)))
     return len(times)
@@ -71,27 +71,20 @@ def adopt_slab(config: DataConfig, scaling: Scaling | None, folder: Path, number
 
 
 def _checked(gathering: Gathering, times: Times, report: Report) -> Iterator[State]:
-    """The states at ``times``; after the last one, a DataError that lists all that was bad.
+    """The states at ``times``, as long as they are good; in the end, a DataError that lists all that was bad.
 
-    The state before them is read too, so that a copy or a jump between two slabs is seen; what is wrong with that
-    state itself is the other slab's matter.
+    The states before them are looked at too, as many as gathered, so that a copy or a jump between two slabs is seen.
     """
     config = gathering.config
-    checker = ValueChecker(config.channels, config.grid.build())
-    before = times[:1] - config.interval
-    before = before[np.isin(before, gathering.times)]
-    states = gathering.states(np.concatenate([before, times]))
-    for time in before:
-        checker.update(time[None], next(states)[None], Report())
-    for time, state in zip(times, states, strict=True):
-        checker.update(time[None], state[None], report)
-        yield state
-    raise_unaccepted(report, config)
-
-
-def raise_unaccepted(report: Report, config: DataConfig) -> None:
-    """Raise a DataError that lists the errors which the config does not accept, if there are any."""
-    Report([finding for finding in report if finding.code not in config.accept]).raise_errors()
+    inspection = Inspection(report, times[0])
+    early = gathering.times[gathering.times < times[0]]
+    states = gathering.states(np.concatenate([early, times]), inspection)
+    for _ in early:
+        next(states)
+    for state in states:
+        if not unaccepted(report, config).findings:  # else the others are read only to list what is wrong
+            yield state
+    unaccepted(report, config).raise_errors()
 
 
 def _stored(states: Iterable[State], scaling: Scaling | None) -> Iterator[Stored]:

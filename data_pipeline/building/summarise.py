@@ -1,8 +1,7 @@
-"""The end of a build: statistics from the ledger, climatologies from the fields, what was noticed, the metadata."""
+"""The end of a build: statistics from the ledger, climatologies from the fields, the metadata."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,6 @@ from data_pipeline.building.ledger import Ledger
 from data_pipeline.building.slabs import GROWING, LEDGER, slab_times
 from data_pipeline.climatology import fit_climatology
 from data_pipeline.day_of_year_fit import write_day_of_year
-from data_pipeline.quality import Finding, Report
 from data_pipeline.statistics import Moments, Statistics, longest_lag, merge_summaries, summarise_seam
 from data_pipeline.store import TrainingStore, store_of
 
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
 
     from data_pipeline.config import DataConfig
 
-NOTICED = "findings.json"
-"""Of the labels and signatures, before the first shard; in the folder that a store grows in."""
-
 SLAB_BYTES = 2**25
 """Of states that the climatology holds at a time."""
 
@@ -35,7 +30,7 @@ Slab = tuple["NDArray[np.datetime64]", "NDArray[np.float32]"]
 
 
 def summarise(config: DataConfig, folder: Path, *, progress: bool) -> None:
-    """Add statistics, climatologies and findings to the store in ``folder``, all of whose shards are written."""
+    """Add statistics and climatologies to the store in ``folder``, all of whose shards are written."""
     growing = folder / GROWING
     group = zarr.open_group(growing, mode="r+", use_consolidated=False)
     store = store_of(growing, group)
@@ -51,7 +46,6 @@ def summarise(config: DataConfig, folder: Path, *, progress: bool) -> None:
             group.create_group("day_of_year", overwrite=True), store.read, store.times, inside, config.climatology,
             progress=progress,
         )  # fmt: skip
-    group.attrs["findings"] = json.loads(_noticed(config, folder).to_json())["findings"]
     consolidate(growing)
 
 
@@ -74,15 +68,10 @@ def _seam(config: DataConfig, store: TrainingStore, number: int) -> dict[int, Mo
     return summarise_seam(store.read(before), store.read(after), weights, config.interval_hours)
 
 
-def _noticed(config: DataConfig, folder: Path) -> Report:
-    rows = json.loads((folder / NOTICED).read_text(encoding="utf-8"))["findings"]
-    report = Report([Finding(**{key: row[key] for key in row if key != "severity"}) for row in rows])
-    report.merge(Ledger(folder / LEDGER).report(config.slabs))
-    return report
-
-
 def _slabs(store: TrainingStore, config: DataConfig) -> Iterator[Slab]:
     inside = np.flatnonzero(config.training_period.contains(store.times))
     state_bytes = 4 * int(np.prod(store.shards.shape))
-    for part in np.array_split(inside, -(-len(inside) * state_bytes // SLAB_BYTES)):
+    at_once = max(1, SLAB_BYTES // state_bytes)
+    for start in range(0, len(inside), at_once):
+        part = inside[start : start + at_once]
         yield store.times[part], store.read(part)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from data_pipeline.errors import SphercastError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+T = TypeVar("T")
 
 _SECONDS_TO_CONNECT = 10
 
@@ -39,3 +41,14 @@ def workers(threads: int | None, scheduler: str | None) -> Iterator[Executor]:
         ) from error
     with client, client.get_executor(pure=False) as pool:  # type: ignore[no-untyped-call]
         yield cast("Executor", pool)
+
+
+def result_of(future: Future[T]) -> T:
+    """What a task returned; what went wrong with its worker, and not with its work, as a SphercastError."""
+    try:
+        return future.result()
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in {"concurrent", "distributed"}:
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise SphercastError(f"a worker failed ({reason}); see its log, and run the same command again") from error

@@ -28,6 +28,9 @@ class DefectError(DataError):
         super().__init__(message)
         self.code, self.variable = code, variable
 
+    def __reduce__(self) -> tuple[type[DefectError], tuple[str, str, str | None]]:
+        return type(self), (self.code, str(self), self.variable)
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -113,7 +113,7 @@ def _open_one(match: str) -> xr.Dataset:
     try:
         # To guess the engine xarray would load every plugin; eccodes and pyproj in one process corrupt the heap.
         return xr.open_dataset(file, engine="netcdf4", chunks=None, cache=False, decode_timedelta=False)
-    except (OSError, ValueError, KeyError) as error:
+    except (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"cannot read {match} as zarr or NetCDF ({reason}); is it complete?") from error
 

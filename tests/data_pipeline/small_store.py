@@ -10,6 +10,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from data_pipeline.grid import Grid
 from data_pipeline.integrity import write_sums
+from data_pipeline.moments import Moments
 from data_pipeline.scaling import Scaling
 from data_pipeline.shards import shard_path, write_shard
 from data_pipeline.store import EPOCH, TrainingStore, store_of
@@ -54,7 +55,7 @@ def small_store(
     path: Path, fields: NDArray[np.float32], *, half: bool = False, valid_fraction: tuple[float, ...] = (1, 1, 1)
 ) -> TrainingStore:
     """A store at ``path`` that holds ``fields``, in float16 if ``half``."""
-    scaling = Scaling.of(fields) if half else None
+    scaling = Scaling.of(Moments.of(fields, np.ones(fields.shape[2]))) if half else None
     stored = scaling.encode(fields) if scaling else fields
     group = zarr.open_group(path, mode="w", zarr_format=3)
     hours = (mock_times("2000-01-01", len(fields)) - EPOCH) // np.timedelta64(1, "h")

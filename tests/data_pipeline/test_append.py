@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +11,7 @@ import xarray as xr
 
 from data_pipeline.building.append import append
 from data_pipeline.building.build import REPLACED, build
+from data_pipeline.building.report import read_report, report_path
 from data_pipeline.errors import DataError
 from data_pipeline.integrity import sha256, verify
 from data_pipeline.shards import shard_path
@@ -52,8 +55,8 @@ def test_the_same_bytes_as_built_at_once(config, tmp_path, precision: str, stops
 
 def test_full_shards_are_not_read_again_from_the_sources(config, tmp_path) -> None:
     build(config(period=SHORT), progress=False)
-    with xr.open_dataset(tmp_path / "states.nc") as raw:
-        late = raw.isel(valid_time=slice(10, None)).load()  # two shards of five are full
+    with xr.open_dataset(tmp_path / "states.nc", engine="netcdf4") as raw:
+        late = raw.isel(valid_time=slice(9, None)).load()  # two shards of five are full; their last state is compared
     (tmp_path / "states.nc").unlink()
     late.to_netcdf(tmp_path / "states.nc")
     append(config(), progress=False)
@@ -91,6 +94,50 @@ def test_death_between_the_two_renames(config) -> None:
     append(made, progress=False)
     assert contents(made.store) == before
     assert not folder.exists()
+
+
+def test_a_copy_across_the_seam_is_seen(config, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("data_pipeline.building.precheck.PAIRS", 1)
+    build(config(period={"start": "2001-01-01", "stop": "2001-01-03T06"}), progress=False)  # two full shards
+    with xr.open_dataset(tmp_path / "states.nc", engine="netcdf4") as raw:
+        stuck = raw.load()
+    stuck["t2m"][10] = stuck["t2m"][9].values
+    (tmp_path / "states.nc").unlink()
+    stuck.to_netcdf(tmp_path / "states.nc")
+    with pytest.raises(DataError, match=r"field-repeated \(2m_temperature, 2001-01-03T12\)"):
+        append(config(), progress=False)
+
+
+def test_what_was_noticed_before_stays_in_the_report(config, tmp_path) -> None:
+    with xr.open_dataset(tmp_path / "states.nc" if config() else "", engine="netcdf4") as raw:
+        stuck = raw.load()
+    stuck["t2m"][4] = stuck["t2m"][3].values
+    (tmp_path / "states.nc").unlink()
+    stuck.to_netcdf(tmp_path / "states.nc")
+    accepted = {"accept": ["field-repeated"]}
+    at_once = build(config(store=tmp_path / "at once.zarr", **accepted), progress=False)
+    build(config(period=SHORT, **accepted), progress=False)
+    grown = append(config(**accepted), progress=False)
+    assert contents(grown) == contents(at_once)
+    for store in (at_once, grown):
+        found = [one for one in read_report(report_path(store)) if one.code == "field-repeated"]
+        assert [(one.variable, one.time, one.count) for one in found] == [("2m_temperature", "2001-01-02T00", 1)]
+
+
+def test_half_precision_is_not_lengthened_inside_the_training_period(config) -> None:
+    long = {"training_period": {"start": "2001-01-01", "stop": "2001-01-04"}, "precision": "float16"}
+    build(config(period=SHORT, **long), progress=False)
+    with pytest.raises(DataError, match=r"was scaled before its training period ended \(2001-01-04\); build it anew"):
+        append(config(**long), progress=False)
+
+
+def test_a_disk_without_links(config, monkeypatch) -> None:
+    def link(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOTSUP, "no links here")
+
+    monkeypatch.setattr("data_pipeline.building.append.os", SimpleNamespace(link=link))
+    build(config(period=SHORT), progress=False)
+    assert verify(append(config(), progress=False)) == []
 
 
 def test_no_store(config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data_pipeline.building.build import Crew, build
+from data_pipeline.building.build import Crew, build, prepare
 from data_pipeline.building.gather import open_sources
 from data_pipeline.building.ledger import Ledger
 from data_pipeline.building.provenance import digest_of
+from data_pipeline.building.report import read_report, report_path
 from data_pipeline.building.slabs import GROWING, LEDGER
 from data_pipeline.errors import DataError
 from data_pipeline.integrity import sha256
+from data_pipeline.quality import Report
 from data_pipeline.shards import write_shard
 from data_pipeline.statistics import compute_statistics
 from data_pipeline.store import open_store, partial_path
@@ -77,7 +80,9 @@ def test_provenance(config) -> None:
     assert attributes["config"] == made.model_dump(mode="json", exclude={"store"})
     assert set(attributes["versions"]) >= {"sphercast", "numpy", "zarr"}
     assert attributes["config_sha256"] == digest_of(made)
-    assert all(found["severity"] != "error" for found in attributes["findings"])
+    report = json.loads(report_path(made.store).read_text())
+    assert report["errors"] == 0
+    assert "variables-renamed" in {found["code"] for found in report["findings"]}
 
 
 def test_progress_is_shown(config, capsys) -> None:
@@ -125,7 +130,7 @@ def test_refusals_come_before_anything_is_written(config, tmp_path) -> None:
 def test_bad_values_stop_the_build_and_a_mended_source_resumes_it(config, tmp_path, monkeypatch, bad: float) -> None:
     monkeypatch.setattr("data_pipeline.building.precheck.PAIRS", 1)  # the sample does not see it
     made = config()
-    with xr.open_dataset(tmp_path / "states.nc") as raw:
+    with xr.open_dataset(tmp_path / "states.nc", engine="netcdf4") as raw:
         good = raw.load()
     broken = good.copy(deep=True)
     broken["t2m"][9] = bad
@@ -143,7 +148,7 @@ def test_bad_values_stop_the_build_and_a_mended_source_resumes_it(config, tmp_pa
 
 def test_one_missing_value_is_not_averaged_away(config, tmp_path) -> None:
     made = config()
-    with xr.open_dataset(tmp_path / "states.nc") as raw:
+    with xr.open_dataset(tmp_path / "states.nc", engine="netcdf4") as raw:
         broken = raw.load()
     broken["t"][2, 0, 8, 5] = np.nan
     (tmp_path / "states.nc").unlink()
@@ -203,7 +208,7 @@ def test_one_time_makes_a_store_without_tendencies(config) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, 1e20])
 def test_bad_values_in_the_sample_stop_a_build_before_it_starts(config, tmp_path, bad: float) -> None:
-    with xr.open_dataset(tmp_path / "states.nc" if config() else "") as raw:
+    with xr.open_dataset(tmp_path / "states.nc" if config() else "", engine="netcdf4") as raw:
         broken = raw.load()
     broken["t2m"][:, 3, 4] = bad
     (tmp_path / "states.nc").unlink()
@@ -216,7 +221,7 @@ def test_bad_values_in_the_sample_stop_a_build_before_it_starts(config, tmp_path
 def test_a_copy_of_the_last_state_of_another_shard_is_seen(config, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("data_pipeline.building.precheck.PAIRS", 1)
     made = config()
-    with xr.open_dataset(tmp_path / "states.nc") as raw:
+    with xr.open_dataset(tmp_path / "states.nc", engine="netcdf4") as raw:
         stuck = raw.load()
     stuck["t2m"][8] = stuck["t2m"][7].values  # the first of the third shard
     (tmp_path / "states.nc").unlink()
@@ -224,5 +229,45 @@ def test_a_copy_of_the_last_state_of_another_shard_is_seen(config, tmp_path, mon
     with pytest.raises(DataError, match=r"field-repeated \(2m_temperature, 2001-01-03T00\): the field is identical"):
         build(made, progress=False)
     accepted = config(accept=["field-repeated"])
-    found = open_store(build(accepted, progress=False)).group.attrs["findings"]
-    assert [one["time"] for one in found if one["code"] == "field-repeated"] == ["2001-01-03T00"]
+    build(accepted, progress=False)
+    found = read_report(report_path(made.store))
+    assert [one.time for one in found if one.code == "field-repeated"] == ["2001-01-03T00"]
+
+
+def test_a_defect_that_regridding_would_hide_is_found(config, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("data_pipeline.building.precheck.PAIRS", 1)
+    made = config()
+    with xr.open_dataset(tmp_path / "states.nc", engine="netcdf4") as raw:
+        spoilt = raw.load()
+    spoilt["t2m"][11, 8, 5] += 90.0  # one of about eight points under a cell: their mean is a possible temperature
+    (tmp_path / "states.nc").unlink()
+    spoilt.to_netcdf(tmp_path / "states.nc")
+    with pytest.raises(DataError, match=r"value-range \(2m_temperature, 2001-01-03T18, .*\): values span"):
+        build(made, progress=False)
+
+
+def test_states_larger_than_a_block(config, monkeypatch) -> None:
+    monkeypatch.setattr("data_pipeline.building.summarise.SLAB_BYTES", 100)
+    monkeypatch.setattr("data_pipeline.building.gather.BLOCK_BYTES", 100)
+    assert len(open_store(build(config(), progress=False)).times) == 20
+
+
+def test_a_build_leaves_the_growing_append_of_another_config_alone(config) -> None:
+    short = config(period={"start": "2001-01-01", "stop": "2001-01-04"})
+    build(short, progress=False)
+    folder = partial_path(short.store)
+    folder.mkdir()
+    prepare(open_sources(config()), Report(), folder)
+    assert build(short, progress=False) == short.store
+    assert (folder / GROWING / "zarr.json").exists()
+
+
+@pytest.mark.parametrize("left", [["findings.json"], ["ledger/0.json"], ["findings.json", "ledger/0.json"]])
+def test_what_a_build_left_after_publishing_does_not_confuse_the_next(config, left: list[str]) -> None:
+    folder = partial_path(config().store)
+    for name in left:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text('{"findings": []}')
+    opened = open_store(build(config(), progress=False))
+    assert np.isfinite(opened.read(range(20))).all()
+    assert not folder.exists()

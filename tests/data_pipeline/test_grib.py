@@ -174,7 +174,7 @@ def test_levels_in_pascal_and_levels_that_no_channel_has(write: Write) -> None:
     np.testing.assert_allclose(result.isel(time=0, latitude=0, longitude=0), [207, 250], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "short"), [("soil_type", "slt"), ("snow_depth", "sd"), ("sea_ice_cover", "ci")])
+@pytest.mark.parametrize(("name", "short"), [("lake_cover", "cl"), ("snow_depth", "sd"), ("sea_ice_cover", "ci")])
 @pytest.mark.parametrize("edition", [1, 2])
 def test_units_as_eccodes_spells_them(write: Write, edition: int, name: str, short: str) -> None:
     content = message(np.full(GRID.shape, 0.5), edition=edition, typeOfLevel="surface", level=0, shortName=short)

@@ -41,9 +41,12 @@ def test_killed_anywhere_and_rerun_the_bytes_are_the_same(config, tmp_path, kind
     assert len(expected) > 20
     for number, one in enumerate(runs, start=1):
         assert (one["killed"], one["resumed"]) == (-signal.SIGKILL, 0), (one, ended.stderr)
-        assert set(one["found"]) <= {"store.zarr", "store.zarr.partial"}
+        assert set(one["found"]) <= {"store.zarr", "store.zarr.partial", "store.zarr.report.json"}
         assert contents(folder / str(number) / "store.zarr") == expected, one
-        assert os.listdir(folder / str(number)) == ["store.zarr"]
+        assert sorted(os.listdir(folder / str(number))) == ["store.zarr", "store.zarr.report.json"]
+        assert sha256(folder / str(number) / "store.zarr.report.json") == sha256(
+            folder / "0" / "store.zarr.report.json"
+        )
         assert verify(folder / str(number) / "store.zarr") == []
     unfinished = sum("store.zarr.partial" in one["found"] for one in runs)
     assert unfinished >= MOMENTS[kind] / 2
