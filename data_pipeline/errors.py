@@ -31,7 +31,8 @@ class ScoreError(SphercastError):
     """A forecast and a truth that cannot be compared."""
 
 
-_DAMAGES = (ArithmeticError, EOFError, LookupError, OSError, RuntimeError, ValueError, struct.error, zlib.error)
+DAMAGES = (ArithmeticError, EOFError, LookupError, OSError, RuntimeError, ValueError, struct.error, zlib.error)
+"""What libraries raise for the contents of damaged files."""
 
 
 @contextmanager
@@ -39,6 +40,6 @@ def reading(data: object) -> Iterator[None]:
     """What libraries raise for the values of damaged files, as a DataError; ``data`` names them."""
     try:
         yield
-    except _DAMAGES as error:
+    except DAMAGES as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{data} cannot be read ({reason}); a file is damaged: copy or build it again") from error

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from data_pipeline.building.share import Share, hours_accumulated, require_times
+from data_pipeline.building.share import Share, hours_accumulated, require_times, require_unique
 from data_pipeline.channels import Channels, inventory
 from data_pipeline.errors import DataError, reading
 from data_pipeline.grid import Grid
-from data_pipeline.quality import check_values
+from data_pipeline.quality import Report, check_values
 from data_pipeline.regrid import Regridder
 from data_pipeline.variables import variable
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from data_pipeline.building.inspection import Inspection
     from data_pipeline.config import DataConfig
-    from data_pipeline.quality.findings import Report
     from data_pipeline.sources.protocol import Source
 
     Times = NDArray[np.datetime64]
@@ -101,7 +100,7 @@ def open_sources(config: DataConfig, report: Report | None = None, times: Times 
     for source, part, held in zip(config.sources, parts, names, strict=True):
         channels = [name for name in held if name not in config.static]
         if channels:
-            shares.append(_share(source, part, channels, config, times))
+            shares.append(_share(source, part, channels, config, times, report or Report()))
     return Gathering(config, times, tuple(shares), _static(parts, names, config))
 
 
@@ -117,13 +116,16 @@ def _shares(wanted: Sequence[str], held: Sequence[Sequence[str]]) -> list[list[s
     return [[name for name in wanted if name in names] for names in held]
 
 
-def _share(source: Source, part: xr.Dataset, names: list[str], config: DataConfig, times: Times) -> Share:
+def _share(
+    source: Source, part: xr.Dataset, names: list[str], config: DataConfig, times: Times, report: Report
+) -> Share:
     channels = Channels.from_names(names)
     selected = channels.select(part)
     if "time" not in selected.dims:
         raise DataError(f"{', '.join(names)} have no time axis; expected states in time, or list them under 'static'")
+    require_unique(selected["time"].values)
     summed = {
-        name: hours_accumulated(selected[name], config.interval)
+        name: hours_accumulated(selected[name], config.interval, report)
         for name in channels.variables
         if variable(name).accumulated
     }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from data_pipeline.building.inspection import Inspection
     from data_pipeline.channels import Channels
     from data_pipeline.grid import Grid
+    from data_pipeline.quality import Report
     from data_pipeline.sources.protocol import Source
 
     Times = NDArray[np.datetime64]
@@ -109,8 +110,10 @@ def _load(field: xr.DataArray) -> NDArray[np.float32]:
     return np.asarray(field.compute(scheduler="threads").values)
 
 
-def hours_accumulated(field: xr.DataArray, interval: np.timedelta64) -> int:
+def hours_accumulated(field: xr.DataArray, interval: np.timedelta64, report: Report) -> int:
     """Hours that one field of an accumulated variable covers: as its source says, else its own interval.
+
+    That the interval was taken for want of better is reported, unless it is an hour.
 
     Raises
     ------
@@ -119,6 +122,9 @@ def hours_accumulated(field: xr.DataArray, interval: np.timedelta64) -> int:
     """
     own = int(np.diff(field["time"].values).min() / HOUR) if field.sizes["time"] > 1 else int(interval / HOUR)
     hours = int(field.attrs.get("accumulation_hours", own))
+    if "accumulation_hours" not in field.attrs and own > 1:
+        message = f"taken as sums over {own} h, the interval of the data; if they are not, set 'accumulation_hours'"
+        report.add("accumulation-assumed", message, variable=str(field.name))
     if interval % (hours * HOUR):
         raise DataError(
             f"{field.name} is accumulated over {hours} h, the store's interval is {int(interval / HOUR)} h; "
@@ -127,14 +133,18 @@ def hours_accumulated(field: xr.DataArray, interval: np.timedelta64) -> int:
     return hours
 
 
-def require_times(held: Times, times: Times, interval: np.timedelta64, summed: dict[str, int]) -> None:
-    """Raise a DataError unless a source that holds ``held`` has the store's ``times`` and what sums need before them.
-
-    It names the first missing ones, and times that occur twice.
-    """
+def require_unique(held: Times) -> None:
+    """Raise a DataError that names the times which occur twice, if there are any."""
     unique, counts = np.unique(held, return_counts=True)
     if np.any(counts > 1):
         raise DataError(f"times occur twice: {_show(unique[counts > 1])}; remove the copies")
+
+
+def require_times(held: Times, times: Times, interval: np.timedelta64, summed: dict[str, int]) -> None:
+    """Raise a DataError unless a source that holds ``held`` has the store's ``times`` and what sums need before them.
+
+    It names the first missing ones.
+    """
     needed = np.unique(np.concatenate([times, *(_ends(times, interval, hours) for hours in summed.values())]))
     missing = np.setdiff1d(needed, held)
     if missing.size == needed.size:

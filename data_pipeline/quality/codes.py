@@ -89,6 +89,7 @@ _WARNINGS = {
     "grid-irregular": "The spacing of rows or columns is neither regular nor Gaussian.",
     "value-spike": "At some point a step changes far more than any other step does.",
     "nan-mask-not-land": "Points without values of a variable of the sea lie in the open ocean.",
+    "accumulation-assumed": "What time an amount is summed over is not said: it is taken for the interval of the data.",
     "static-constant": "A static field has one and the same value everywhere.",
 }
 

@@ -17,7 +17,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
 from data_pipeline.channels import Channel
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DAMAGES, DataError
 from data_pipeline.grid import COORDINATE_TOLERANCE
 from data_pipeline.sources.grib_index import GribIndex, Stamp, grib_files, index_files
 from data_pipeline.sources.grib_message import Layout, decode, layout_of
@@ -190,7 +190,7 @@ def _layout(file: Stamp, offset: int, length: int, grid_type: str) -> Layout:
     with open(file.path, "rb", buffering=0) as opened:
         try:
             return layout_of(os.pread(opened.fileno(), length, offset))
-        except ValueError as error:
+        except DAMAGES as error:
             raise DataError(f"{file.path}: the grid at byte {offset} is not read ({error}); regrid it") from error
 
 
@@ -227,7 +227,7 @@ def _read(cube: Messages, files: tuple[Stamp, ...], layouts: Layouts, shape: tup
         for field, (file, kind, _, offset, length) in zip(fields, cube.ravel().tolist(), strict=True):
             try:
                 decode(os.pread(descriptors[file], length, offset), layouts[kind].in_scanning_order(field))
-            except ValueError as error:
+            except DAMAGES as error:
                 raise DataError(
                     f"{files[file].path}: the field at byte {offset} cannot be unpacked ({error}); it is damaged: "
                     "copy it again"

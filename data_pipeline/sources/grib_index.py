@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DAMAGES, DataError
 from data_pipeline.sources.grib_message import Kind, kind_of
 from data_pipeline.sources.grib_sections import Header, read_header
 
@@ -145,7 +145,7 @@ def _next_message(descriptor: int, offset: int, file: Stamp) -> int:
 def _header(descriptor: int, offset: int, file: Stamp) -> Header:
     try:
         header = read_header(descriptor, offset, file.size)
-    except ValueError as error:
+    except DAMAGES as error:
         raise _damaged(file.path, offset, error) from error
     if header.fields > 1:
         raise DataError(
@@ -158,9 +158,9 @@ def _header(descriptor: int, offset: int, file: Stamp) -> Header:
 def _kind(descriptor: int, offset: int, header: Header, file: Stamp) -> Kind:
     try:
         return kind_of(os.pread(descriptor, header.length, offset), header.grid)
-    except ValueError as error:
+    except DAMAGES as error:
         raise _damaged(file.path, offset, error) from error
 
 
-def _damaged(path: str, offset: int, reason: ValueError) -> DataError:
+def _damaged(path: str, offset: int, reason: Exception) -> DataError:
     return DataError(f"{path} cannot be read at byte {offset} ({reason}); it is damaged: copy it again")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import xarray as xr
 
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DAMAGES, DataError
 from data_pipeline.remote import is_url, local_copy, open_zarr_store
 from data_pipeline.sources.lazy import chunked, time_name
 
@@ -113,7 +113,7 @@ def _open_one(match: str) -> xr.Dataset:
     try:
         # To guess the engine xarray would load every plugin; eccodes and pyproj in one process corrupt the heap.
         return xr.open_dataset(file, engine="netcdf4", chunks=None, cache=False, decode_timedelta=False)
-    except (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, ValueError) as error:
+    except (AttributeError, *DAMAGES) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"cannot read {match} as zarr or NetCDF ({reason}); is it complete?") from error
 

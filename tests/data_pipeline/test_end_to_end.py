@@ -265,3 +265,18 @@ def test_the_simulated_planet(tmp_path: Path) -> None:
         expected = raw["z500"].sel(time=store.times, method="nearest").values[:, ::-1] * 9.80665
     error = np.abs(store.read(range(len(store.times)))[:, 0] - expected)
     assert error.max() < 2e-3 * expected.std()
+
+
+def test_flipped_bits_in_a_netcdf_never_escape_as_a_traceback(tmp_path: Path) -> None:
+    world = mock_states(Grid.equiangular(6, 12, poles=False), mock_times("2001-01-01", 3), {"2m_temperature": None})
+    world.to_netcdf(tmp_path / "whole.nc")
+    whole, rng, refused = (tmp_path / "whole.nc").read_bytes(), np.random.default_rng(1), 0
+    for number in range(60):
+        flipped = bytearray(whole)
+        flipped[int(rng.integers(len(whole)))] ^= 1 << int(rng.integers(8))
+        (tmp_path / f"{number}.nc").write_bytes(flipped)
+        try:
+            check_path(tmp_path / f"{number}.nc", progress=False)
+        except DataError:
+            refused += 1
+    assert refused > 5

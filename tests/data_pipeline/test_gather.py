@@ -13,6 +13,7 @@ from data_pipeline.building import gather
 from data_pipeline.building.gather import open_sources
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
+from data_pipeline.quality import Report
 from data_pipeline.regrid import Regridder
 from tests.mock_world import climate_data_store_layout, mock_states, mock_static, mock_times
 
@@ -168,6 +169,18 @@ def test_accumulations_are_summed_to_the_interval(tmp_path, config, hours: int, 
     for position, end in enumerate(mock_times("2001-01-01", len(got), interval)):
         inside = (steps > end - np.timedelta64(interval, "h")) & (steps <= end)
         np.testing.assert_allclose(got[position], fine[inside].sum(axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("hours", "said"), [(3, True), (1, False)])
+def test_a_length_of_sums_that_is_only_assumed_is_said(tmp_path, config, hours: int, said: bool) -> None:
+    sources = files(tmp_path, rain=world(TARGET, "2000-12-31", 100, hours, total_precipitation=None))
+    day = {"start": "2001-01-01", "stop": "2001-01-01"}
+    made = config(sources=sources, static=[], variables={"total_precipitation": None}, period=day, training_period=day)
+    open_sources(made, report := Report())
+    assert ("accumulation-assumed" in report.codes) == said
+    declared = {**sources[0], "accumulation_hours": hours}
+    open_sources(made.model_validate({**made.model_dump(), "sources": [declared]}), declared_report := Report())
+    assert "accumulation-assumed" not in declared_report.codes
 
 
 def test_the_first_accumulation_needs_the_interval_before(tmp_path, config) -> None:
