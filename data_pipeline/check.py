@@ -19,7 +19,7 @@ from data_pipeline.reading import SAMPLE
 from data_pipeline.sampling import STATES
 from data_pipeline.sources.expver import one_version
 from data_pipeline.sources.grib import GribSource
-from data_pipeline.sources.grib_index import SUFFIXES as GRIB_SUFFIXES
+from data_pipeline.sources.grib_index import is_grib
 from data_pipeline.sources.opening import open_raw
 from data_pipeline.store import is_store, open_store
 from data_pipeline.variables import VARIABLES, variable
@@ -72,7 +72,7 @@ def check_path(
         streams: list[VariableStream | StoreStream] = [StoreStream(store), *_static_streams(states, report)]
         _check(states, streams, report, interval_hours, levels, sample, progress=progress)
         return report
-    if not _is_grib(Path(path)):
+    if not is_grib(Path(path)):
         path = _sample_path() if str(path) == SAMPLE else path
         return _check_raw(open_raw(path), str(path), interval_hours, levels, sample, progress=progress)
     try:
@@ -116,13 +116,6 @@ def _check(
 
 def _sample_path() -> Path:
     return Path(str(files("data_pipeline.sample"))) / STATES
-
-
-def _is_grib(path: Path) -> bool:
-    """A file, glob or folder of GRIB, as names tell."""
-    if not path.is_dir():
-        return path.suffix.lower() in GRIB_SUFFIXES
-    return any(file.suffix.lower() in GRIB_SUFFIXES for file in path.iterdir())
 
 
 def _stored(store: TrainingStore) -> xr.Dataset:

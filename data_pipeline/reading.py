@@ -1,4 +1,4 @@
-"""Open anything that holds states - a training store, NetCDF, zarr, the shipped sample - as canonical data."""
+"""Open anything that holds states - a training store, NetCDF, zarr, GRIB, a URL, the sample - as canonical data."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from data_pipeline.canonical import canonicalise
 from data_pipeline.climatology import Climatology
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
+from data_pipeline.remote import is_url
 from data_pipeline.sampling import CLIMATOLOGY, STATES
+from data_pipeline.sources.expver import one_version
 from data_pipeline.sources.files import open_raw
+from data_pipeline.sources.grib import GribSource
+from data_pipeline.sources.grib_index import is_grib
 from data_pipeline.store import is_store, open_store, partial_path
+from data_pipeline.variables import VARIABLES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,12 +42,15 @@ def open_states(path: str | Path) -> xr.Dataset:
 def _open(path: str | Path) -> xr.Dataset:
     if str(path) == SAMPLE:
         return canonicalise(open_raw(_sample(STATES)))
-    path = Path(path)
-    if is_store(path):
-        return open_store(path).dataset()
-    if not path.exists() and partial_path(path).exists():
-        raise DataError(f"{path} is not finished; run the same 'sphercast data build' again to resume it")
-    return canonicalise(open_raw(path))
+    if not is_url(str(path)):
+        path = Path(path)
+        if is_store(path):
+            return open_store(path).dataset()
+        if is_grib(path):
+            return GribSource(path=str(path)).open(tuple(VARIABLES))
+        if not path.exists() and partial_path(path).exists():
+            raise DataError(f"{path} is not finished; run the same 'sphercast data build' again to resume it")
+    return canonicalise(one_version(open_raw(path)))
 
 
 def find_climatology(path: str | Path) -> Climatology | None:

@@ -142,6 +142,13 @@ def _next_message(descriptor: int, offset: int, file: Stamp) -> int:
     return file.size
 
 
+def is_grib(path: Path) -> bool:
+    """Whether a file, glob or folder holds GRIB, as names tell."""
+    if not path.is_dir():
+        return path.suffix.lower() in SUFFIXES
+    return any(file.suffix.lower() in SUFFIXES for file in path.iterdir())
+
+
 def _header(descriptor: int, offset: int, file: Stamp) -> Header:
     try:
         header = read_header(descriptor, offset, file.size)

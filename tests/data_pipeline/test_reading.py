@@ -12,6 +12,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
 from data_pipeline.reading import describe, find_climatology, open_states
 from data_pipeline.store import open_store, partial_path
+from tests.data_pipeline.loopback import serving
 from tests.mock_world import climate_data_store_layout, mock_states, mock_times
 
 
@@ -72,3 +73,13 @@ def test_description() -> None:
         "temperature [K] at 500, 850 hPa",
         "2m_temperature [K]",
     ]
+
+
+def test_a_url_and_grib(real_data, tmp_path) -> None:
+    world = mock_states(Grid.gaussian(4, 8), mock_times("2000-01-01", 4), {"2m_temperature": None})
+    world.to_zarr(tmp_path / "served.zarr", zarr_format=2, consolidated=True)
+    with serving(tmp_path) as server:
+        xr.testing.assert_equal(open_states(f"{server.url}/served.zarr").load(), world)
+    pytest.importorskip("eccodes", reason="GRIB needs the extra: pip install 'sphercast[grib]'")
+    grib, netcdf = (open_states(real_data / f"era5_z_t_1deg.{suffix}") for suffix in ("grib", "nc"))
+    np.testing.assert_allclose(grib["temperature"], netcdf["temperature"], rtol=1e-5)
