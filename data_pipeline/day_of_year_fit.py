@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 2**31
 """Of working memory, unless told otherwise."""
 
-_POINT_BYTES = 18
+POINT_BYTES = 18
 """Of a day's sums at a point: two float64 and a count."""
 
 _STATE_DIMS = ("channel", "latitude", "longitude")
@@ -173,7 +173,7 @@ def _write_moments(group: zarr.Group, record: _Record, index: int, hour: int, wi
     slots = 2 * reach + 1
     triangle = 1 - np.abs(np.arange(-reach, reach + 1)) / (reach + 1)
     covered = np.array([record.on(hour, day).size > 0 for day in range(1, DAYS + 1)])
-    for rows in record.bands(slots * _POINT_BYTES):
+    for rows in record.bands(slots * POINT_BYTES):
         ring = _Ring.empty(slots, (record.shape[0], rows.stop - rows.start, record.shape[2]))
         for newest in range(1 - reach, DAYS + reach + 1):
             ring.replace(newest % slots, record.states(record.on(hour, (newest - 1) % DAYS + 1), rows))

@@ -12,7 +12,8 @@ import numpy as np
 
 from data_pipeline.building.gather import open_sources
 from data_pipeline.building.precheck import check_before, sample_scaling
-from data_pipeline.day_of_year_fit import MEMORY_BYTES, climatology_bytes
+from data_pipeline.day_of_year_fit import MEMORY_BYTES, POINT_BYTES, climatology_bytes
+from data_pipeline.day_of_year_records import DAYS
 from data_pipeline.quality import Report
 from data_pipeline.shards import encode_chunk
 from data_pipeline.statistics import longest_lag
@@ -57,7 +58,7 @@ class Plan:
             f"times      {self.times}, {self.first} to {self.last}, in {self.shards} shards",
             f"disk       {disk}, {_size(self.bytes_of_climatology)} of climatology before compression",
             f"memory     {_size(self.bytes_of_memory)} with {self.threads} threads",
-            f"duration   {_duration(self.seconds)}, from one block that was read, regridded and packed",
+            f"duration   {_duration(self.seconds)} for the fields, from one block that was read, regridded and packed",
             self.findings,
         ]
         return "\n".join(lines)
@@ -111,7 +112,8 @@ def _memory(gathering: Gathering, threads: int, state_bytes: int) -> int:
     remembered = sum(4 * len(share.channels) * share.grid.shape[0] * share.grid.shape[1] for share in gathering.shares)
     slab = gathering.times_at_once * (state_bytes + 2 * read) + remembered
     slab += (longest_lag(config.interval_hours) + 2) * state_bytes
-    return _PROCESS_BYTES + max(threads * slab, MEMORY_BYTES if config.climatology else 0)
+    states = state_bytes * len(config.times) + POINT_BYTES * DAYS * state_bytes // 4
+    return _PROCESS_BYTES + max(threads * slab, min(MEMORY_BYTES, states) if config.climatology else 0)
 
 
 def _climatology_bytes(config: DataConfig, state_bytes: int) -> int:
