@@ -138,6 +138,15 @@ class DataConfig(_Frozen):
     climatology: ClimatologyConfig | None = Field(default_factory=lambda: ClimatologyConfig.model_validate({}))
     accept: tuple[str, ...] = ()
 
+    @field_validator("store", mode="before")
+    @classmethod
+    def _is_a_folder_here(cls, store: object) -> object:
+        if "://" in str(store):
+            raise ValueError(
+                "expected a path on this machine: stores are built on disks, copy them to a bucket afterwards"
+            )
+        return store
+
     @field_validator("variables")
     @classmethod
     def _are_channels(cls, variables: dict[str, tuple[int, ...] | None]) -> dict[str, tuple[int, ...] | None]:

@@ -149,10 +149,12 @@ def _read(path: str | Path) -> str:
 def _parse(text: str, path: str | Path) -> dict[str, Any]:
     try:
         values = yaml.load(text, _UniqueKeys)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter for dates that do not exist
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it holds a character that cannot be"
+        problem = getattr(error, "problem", None) or (
+            error if isinstance(error, ValueError) else "it holds a character that cannot be"
+        )
         raise ConfigError(f"{path} is not valid YAML{place}: {problem}; mend it") from error
     if not isinstance(values, dict):
         found = type(values).__name__ if values is not None else "nothing"

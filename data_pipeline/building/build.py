@@ -184,6 +184,7 @@ def finish_publishing(folder: Path, path: Path) -> None:
 
 
 def clear_all(folder: Path) -> None:
-    """Empty the folder that a store grew in; the lock on it removes it."""
-    for left in folder.iterdir():
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    """Remove from the folder that a store grew in what a build put there; the lock on it removes it if it is empty."""
+    for name in (GROWING, LEDGER, REPLACED):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / NOTICED).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from data_pipeline.errors import ConfigError, reading
+from data_pipeline.errors import ConfigError
 from data_pipeline.grid import Grid
 from data_pipeline.publish import write_netcdf
 from data_pipeline.reading import open_states
@@ -36,18 +36,19 @@ def regrid_file(
     Raises
     ------
     ConfigError
-        If the target cannot be read.
+        If the target cannot be read, or the output is the input.
     DataError
         If the data cannot be read, or not be regridded in this way.
     """
+    if out.exists() and Path(path).exists() and out.samefile(path):
+        raise ConfigError(f"{out} is what is to be regridded; give another file to write")
     to = target_of(target)
     chosen = method or ("bilinear" if isinstance(to, Points) else "conservative")
     states = open_states(path)
     regridder = Regridder(Grid.of(states), to, min_valid_fraction, chosen)
     regridded = regridder(states, with_valid_fraction=with_valid_fraction)
     regridded.attrs = {"title": f"{path} on the {to}", "regridding": chosen, **_healpix_attributes(to)}
-    with reading(path):
-        write_netcdf(regridded, out, {str(name): _encoding(field) for name, field in regridded.data_vars.items()})
+    write_netcdf(regridded, out, {str(name): _encoding(field) for name, field in regridded.data_vars.items()})
 
 
 def target_of(text: str) -> Grid | HealpixGrid | Points:

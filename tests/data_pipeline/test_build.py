@@ -271,3 +271,16 @@ def test_what_a_build_left_after_publishing_does_not_confuse_the_next(config, le
     opened = open_store(build(config(), progress=False))
     assert np.isfinite(opened.read(range(20))).all()
     assert not folder.exists()
+
+
+def test_what_others_put_into_the_folder_stays(config) -> None:
+    folder = partial_path(config().store)
+    folder.mkdir()
+    (folder / "thesis.txt").touch()
+    build(config(), progress=False)
+    assert os.listdir(folder) == ["thesis.txt"]
+
+
+def test_a_store_is_no_url(config) -> None:
+    with pytest.raises(ValueError, match="expected a path on this machine: stores are built on disks"):
+        config(store="gs://bucket/store.zarr")

@@ -101,3 +101,10 @@ def test_conservative_to_points_is_refused(file: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="points"):
         regrid_file(file, tmp_path / "out.nc", f"points:{tmp_path}/s.csv", method="conservative")
     assert not (tmp_path / "out.nc").exists()
+
+
+def test_the_input_is_not_overwritten(file: str, tmp_path: Path) -> None:
+    before = (tmp_path / "states.nc").read_bytes()
+    with pytest.raises(ConfigError, match=r"states\.nc is what is to be regridded; give another file to write"):
+        regrid_file(file, tmp_path / "states.nc", "gaussian:4x8")
+    assert (tmp_path / "states.nc").read_bytes() == before

@@ -180,6 +180,7 @@ def test_grid_must_fit_the_network(values: Values, problem: Callable[..., str], 
         ("just words", "holds str"),
         (b"\xff\xfe\x00", "not text in UTF-8"),
         (b"a: \x01\n", "not valid YAML"),
+        ("stop: 2002-02-30\n", "not valid YAML: day is out of range for month; mend it"),
     ],
 )
 def test_bad_yaml(problem: Callable[..., str], text: str | bytes, said: str) -> None:
