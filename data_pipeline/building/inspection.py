@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from data_pipeline.channels import Channels
 from data_pipeline.quality import Report
 from data_pipeline.quality.values import ValueChecker
@@ -12,7 +14,6 @@ from data_pipeline.quality.values import ValueChecker
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from data_pipeline.config import DataConfig
@@ -39,9 +40,9 @@ class Inspection:
         if key not in self._checkers:
             self._checkers[key] = ValueChecker(Channels.of({name: levels}), grid)
         fields = values.reshape(len(times), -1, *grid.shape)
-        early = times < self.start
-        self._checkers[key].update(times[early], fields[early], Report())
-        self._checkers[key].update(times[~early], fields[~early], self.report)
+        early = int(np.searchsorted(times, self.start))
+        self._checkers[key].update(times[:early], fields[:early], Report())
+        self._checkers[key].update(times[early:], fields[early:], self.report)
 
 
 def unaccepted(report: Report, config: DataConfig) -> Report:
