@@ -32,11 +32,11 @@ SURFACE = ("2m_temperature", "mean_sea_level_pressure", "10m_u_component_of_wind
 STAND_INS: dict[str, dict[str, Any]] = {
     "64x32": {
         "variables": {**dict.fromkeys(ON_LEVELS, WB2_LEVELS), **dict.fromkeys(SURFACE)},
-        "grid": {"kind": "equiangular", "latitudes": 32, "longitudes": 64}, "lengths": (512, 2048),
+        "grid": {"kind": "equiangular", "latitudes": 32, "longitudes": 64}, "lengths": (512, 2048), "times_per_shard": 64,
     },
     "1440x721": {
         "variables": {"temperature": WB2_LEVELS, "2m_temperature": None, "mean_sea_level_pressure": None},
-        "grid": {"kind": "equiangular_with_poles", "latitudes": 121, "longitudes": 240}, "lengths": (16, 48),
+        "grid": {"kind": "equiangular_with_poles", "latitudes": 121, "longitudes": 240}, "lengths": (16, 48), "times_per_shard": 12,  # few states, but work for both threads
     },
 }  # fmt: skip
 
@@ -46,7 +46,9 @@ def main() -> None:
     print(json.dumps({size: measure(size, **what) for size, what in STAND_INS.items()}, indent=2))
 
 
-def measure(size: str, variables: dict[str, Any], grid: dict[str, Any], lengths: tuple[int, int]) -> dict[str, Any]:
+def measure(
+    size: str, variables: dict[str, Any], grid: dict[str, Any], lengths: tuple[int, int], times_per_shard: int
+) -> dict[str, Any]:
     """Both lengths of one stand-in over HTTP; the longer one from disk, and by the peer."""
     with tempfile.TemporaryDirectory() as folder:
         times = mock_times("2001-01-01", max(lengths))
@@ -54,7 +56,7 @@ def measure(size: str, variables: dict[str, Any], grid: dict[str, Any], lengths:
         weatherbench2(source, size, times, variables, rain_hours=())
 
         def ours(name: str, path: str, count: int) -> tuple[float, float]:
-            config = _config(path, Path(folder, name), variables, grid, times[:count])
+            config = _config(path, Path(folder, name), variables, grid, times[:count], times_per_shard)
             return _in_a_process(_ours, config.model_dump_json())
 
         with serving(Path(folder)) as server:
@@ -76,12 +78,14 @@ def measure(size: str, variables: dict[str, Any], grid: dict[str, Any], lengths:
     }
 
 
-def _config(source: str, store: Path, variables: dict[str, Any], grid: dict[str, Any], times: Any) -> DataConfig:
+def _config(
+    source: str, store: Path, variables: dict[str, Any], grid: dict[str, Any], times: Any, times_per_shard: int
+) -> DataConfig:
     period = {"start": str(times[0])[:13], "stop": str(times[-1])[:13]}
     return DataConfig.model_validate({
         "sources": [{"kind": "weatherbench2", "path": source}], "store": store, "variables": variables,
         "static": ["geopotential_at_surface", "land_sea_mask"], "grid": grid, "period": period,
-        "training_period": period, "interval_hours": 6, "climatology": None,
+        "training_period": period, "interval_hours": 6, "climatology": None, "times_per_shard": times_per_shard,
         "accept": ["latitude-against-labels", "mirrored-against-labels", "rolled-against-labels"],  # not the Earth
     })  # fmt: skip
 

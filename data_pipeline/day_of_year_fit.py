@@ -9,6 +9,7 @@ a circle.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,26 +17,26 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from data_pipeline.compiled import compiled
 from data_pipeline.day_of_year_records import DAYS, calendar
+from data_pipeline.day_of_year_window import WINDOW_BYTES, Window
 from data_pipeline.errors import DataError
 from data_pipeline.progress import track
+from data_pipeline.shards import COMPRESSION_LEVEL, COMPRESSOR
+from data_pipeline.working_memory import working_array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import zarr
     from numpy.typing import NDArray
 
     from data_pipeline.day_of_year import ClimatologyConfig
 
-    Floats = NDArray[np.float64]
     Fields = NDArray[np.float32]
     Positions = NDArray[np.int64]
 
 MEMORY_BYTES = 2**31
 """Of working memory, unless told otherwise."""
-
-POINT_BYTES = 18
-"""Of a day's sums at a point: two float64 and a count."""
 
 _STATE_DIMS = ("channel", "latitude", "longitude")
 
@@ -48,11 +49,23 @@ class Reader(Protocol):
         ...
 
 
+class Pieces(Protocol):
+    """Names of the pieces of work that are finished; a set does for work that is done at once."""
+
+    def __contains__(self, name: str, /) -> bool:
+        """Whether it is finished."""
+        ...
+
+    def add(self, name: str, /) -> None:
+        """Say that it is."""
+        ...
+
+
 def write_day_of_year(
     group: zarr.Group, read: Reader, times: NDArray[np.datetime64], positions: Positions, config: ClimatologyConfig, *,
-    memory_bytes: int = MEMORY_BYTES, progress: bool = True,
+    memory_bytes: int = MEMORY_BYTES, folder: Path | None = None, finished: Pieces | None = None, progress: bool = True,
 ) -> None:  # fmt: skip
-    """Write ``mean`` and ``std`` (hour, dayofyear, channel, latitude, longitude) into an empty ``group``.
+    """Write ``mean`` and ``std`` (hour, dayofyear, channel, latitude, longitude) into a ``group``.
 
     ``quantiles`` have dimensions (quantile, hour, dayofyear_of_quantiles, channel, latitude, longitude). All are
     float32 in the fields' units, one chunk per hour and day (and quantile). A day has a mean if the record has
@@ -63,28 +76,46 @@ def write_day_of_year(
     ----------
     read
         Reads states at positions along ``times``. For mean and standard deviation each state is read once, those
-        of the first and last days of the year twice; for quantiles once for each sample that it is in. If
-        ``memory_bytes`` does not hold all latitudes at once, that is repeated for each band of them.
+        of the first and last days of the year twice, and all that again for each band of latitudes that running
+        sums of the whole globe do not fit into ``memory_bytes``; for quantiles once for each sample that it is in.
     times
         Of all states, ascending, whole hours in UTC.
     positions
         Of the states to use, those of the training period.
+    folder
+        For a working file, where ``memory_bytes`` does not hold the days of a window or the states of a sample.
+    finished
+        What is finished of this climatology already; it is left as it is.
 
     Raises
     ------
     DataError
         If there are no states to use.
+    OSError
+        If the disk has no room.
     """
     if not len(positions):
         raise DataError("no states to take a climatology of, expected at least one; choose a longer training period")
-    record = _Record(read, positions, *calendar(times[positions]), read(positions[:1]).shape[1:], memory_bytes)
+    shape = read(positions[:1]).shape[1:]
+    record = _Record(read, positions, *calendar(times[positions]), shape, memory_bytes, folder)
+    pieces = _pieces(group, record, config)
+    finished = set() if finished is None else finished
+    for name, work in track(pieces.items(), "climatology", "piece", total=len(pieces), enabled=progress):
+        if name not in finished:
+            work()
+            finished.add(name)
+
+
+def _pieces(group: zarr.Group, record: _Record, config: ClimatologyConfig) -> dict[str, Callable[[], None]]:
+    """Work that is done in this order, but of which each piece needs only the first."""
     hours = np.unique(record.hour)
-    _create(group, record.shape, hours, config)
-    work = [(index, int(hour)) for index, hour in enumerate(hours)]
-    for index, hour in track(work, "climatology", "hour", enabled=progress):
-        _write_moments(group, record, index, hour, config.window_days)
-        if config.quantiles:
-            _write_quantiles(group, record, index, hour, config)
+    pieces: dict[str, Callable[[], None]] = {"arrays": partial(_create, group, record.shape, hours, config)}
+    for index, hour in enumerate(hours.tolist()):
+        pieces[f"moments-{hour:02d}"] = partial(_write_moments, group, record, index, hour, config.window_days)
+        for number in range(len(quantile_days(config)) if config.quantiles else 0):
+            name = f"quantiles-{hour:02d}-{number}"
+            pieces[name] = partial(_write_quantiles, group, record, index, hour, number, config)
+    return pieces
 
 
 def quantile_days(config: ClimatologyConfig) -> Positions:
@@ -108,6 +139,7 @@ class _Record:
     ends_common_year: NDArray[np.bool_]
     shape: tuple[int, int, int]
     memory_bytes: int
+    folder: Path | None
 
     def on(self, hour: int, day: int) -> Positions:
         """Positions of one hour and day of the year; day 366 of a common year is its day 365."""
@@ -122,16 +154,25 @@ class _Record:
     def _where(self, chosen: NDArray[np.bool_]) -> Positions:
         return np.asarray(self.positions[chosen], dtype=np.int64)
 
-    def states(self, positions: Positions, rows: slice) -> Iterator[Fields]:
+    def states(self, positions: Positions, rows: slice = slice(None)) -> Iterator[Fields]:
         """The states' ``rows``, in batches (time, channel, rows, longitude) of at most an eighth of the memory."""
         size = max(self.memory_bytes // 8 // (4 * int(np.prod(self.shape))), 1)
         for start in range(0, len(positions), size):
             yield self.read(positions[start : start + size])[:, :, rows]
 
+    def gathered(self, positions: Positions) -> Fields:
+        """All states at ``positions``, in a file if they take more than three eighths of the memory."""
+        states = working_array((len(positions), *self.shape), np.float32, self.memory_bytes * 3 // 8, self.folder)
+        filled = 0
+        for batch in self.states(positions):
+            states[filled : filled + len(batch)] = batch
+            filled += len(batch)
+        return states
+
     def bands(self, bytes_per_point: int) -> list[slice]:
-        """Rows of latitude in bands that fit into three quarters of the memory, one row at least."""
+        """Rows of latitude in bands that fit into three eighths of the memory, one row at least."""
         channels, rows, columns = self.shape
-        height = max(self.memory_bytes * 3 // 4 // (channels * columns * bytes_per_point), 1)
+        height = max(self.memory_bytes * 3 // 8 // (channels * columns * bytes_per_point), 1)
         return [slice(start, min(start + height, rows)) for start in range(0, rows, height)]
 
 
@@ -149,7 +190,7 @@ def _create(group: zarr.Group, shape: tuple[int, int, int], hours: Positions, co
 
 
 def _label(group: zarr.Group, name: str, values: NDArray[Any]) -> None:
-    group.create_array(name, data=values, chunks=values.shape, dimension_names=(name,))
+    group.create_array(name, data=values, chunks=values.shape, dimension_names=(name,), overwrite=True)
 
 
 def _fields(group: zarr.Group, name: str, shape: tuple[int, ...], dims: tuple[str, ...]) -> None:
@@ -158,9 +199,10 @@ def _fields(group: zarr.Group, name: str, shape: tuple[int, ...], dims: tuple[st
         shape=shape,
         chunks=(*(1 for _ in dims), *shape[len(dims) :]),
         dtype="float32",
-        compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="shuffle"), Crc32cCodec()],
+        compressors=[BloscCodec(cname=COMPRESSOR, clevel=COMPRESSION_LEVEL, shuffle="shuffle"), Crc32cCodec()],
         fill_value=np.nan,
         dimension_names=(*dims, *_STATE_DIMS),
+        overwrite=True,
     )
 
 
@@ -170,103 +212,36 @@ def _array(group: zarr.Group, name: str) -> Any:
 
 def _write_moments(group: zarr.Group, record: _Record, index: int, hour: int, window_days: int) -> None:
     reach = window_days // 2 - 1  # the two ends weigh zero
-    slots = 2 * reach + 1
-    triangle = 1 - np.abs(np.arange(-reach, reach + 1)) / (reach + 1)
     covered = np.array([record.on(hour, day).size > 0 for day in range(1, DAYS + 1)])
-    for rows in record.bands(slots * POINT_BYTES):
-        ring = _Ring.empty(slots, (record.shape[0], rows.stop - rows.start, record.shape[2]))
-        for newest in range(1 - reach, DAYS + reach + 1):
-            ring.replace(newest % slots, record.states(record.on(hour, (newest - 1) % DAYS + 1), rows))
-            day = newest - reach
+    for rows in record.bands(WINDOW_BYTES):
+        shape = record.shape[0], rows.stop - rows.start, record.shape[2]
+        window = Window.before(1 - reach, reach, shape, record.memory_bytes // 2, record.folder)
+        for day in range(1 - 2 * reach, DAYS + 1):  # around which the window is
+            newest = (day + reach - 1) % DAYS
+            window.move(state for states in record.states(record.on(hour, newest + 1), rows) for state in states)
             near = covered[np.arange(day - reach - 1, day + reach) % DAYS]
             if day >= 1 and near[: reach + 1].any() and near[reach:].any():
-                ages = (np.arange(slots) - day + reach) % slots
-                mean, std = ring.smoothed(triangle[ages])
+                mean, std = window.smoothed()
                 _array(group, "mean")[index, day - 1, :, rows] = mean
                 _array(group, "std")[index, day - 1, :, rows] = std
 
 
-@dataclass(frozen=True)
-class _Ring:
-    """Sums of the last days at every point, in slots: values about ``shift``, their squares, their number."""
-
-    shape: tuple[int, int, int]
-    total: Floats
-    squares: Floats
-    count: NDArray[np.uint16]
-    shift: Fields
-
-    @classmethod
-    def empty(cls, slots: int, shape: tuple[int, int, int]) -> _Ring:
-        points = int(np.prod(shape))
-        sums = np.zeros((slots, points)), np.zeros((slots, points)), np.zeros((slots, points), np.uint16)
-        return cls(shape, *sums, np.full(points, np.nan, np.float32))
-
-    def replace(self, slot: int, batches: Iterator[Fields]) -> None:
-        """Put the sums of one day's states into a slot."""
-        for sums in (self.total, self.squares, self.count):
-            sums[slot] = 0
-        for states in batches:
-            for state in states:
-                values = np.ascontiguousarray(state, dtype=np.float32).reshape(-1)
-                _add(values, self.shift, self.total[slot], self.squares[slot], self.count[slot])
-
-    def smoothed(self, weights: Floats) -> tuple[Fields, Fields]:
-        """Mean and standard deviation of all states, weighted by their slots; NaN where there is no value."""
-        mean, std = np.empty(self.shape, np.float32), np.empty(self.shape, np.float32)
-        _smooth(weights, self.total, self.squares, self.count, self.shift, mean.reshape(-1), std.reshape(-1))
-        return mean, std
-
-
-@compiled
-def _add(values: Any, shift: Any, total: Any, squares: Any, count: Any) -> None:
-    """Add a state to a day's sums, about the first value that a point ever had."""
-    for point in range(len(values)):
-        value = values[point]
-        if not np.isnan(value):
-            if np.isnan(shift[point]):
-                shift[point] = value
-            deviation = np.float64(value) - np.float64(shift[point])
-            total[point] += deviation
-            squares[point] += deviation * deviation
-            count[point] += 1
-
-
-@compiled
-def _smooth(weights: Any, total: Any, squares: Any, count: Any, shift: Any, mean: Any, std: Any) -> None:
-    """Weighted mean m = sum(w x) / sum(w) and variance sum(w x^2) / sum(w) - m^2, both about the shift."""
-    for start in range(0, len(mean), 512):  # a block of points at a time stays in the cache
-        size = min(512, len(mean) - start)
-        first, second, weight = np.zeros(size), np.zeros(size), np.zeros(size)
-        for slot in range(len(weights)):
-            for i in range(size):
-                first[i] += weights[slot] * total[slot, start + i]
-                second[i] += weights[slot] * squares[slot, start + i]
-                weight[i] += weights[slot] * count[slot, start + i]
-        for i in range(size):
-            offset = first[i] / weight[i] if weight[i] > 0 else np.nan
-            mean[start + i] = shift[start + i] + offset
-            std[start + i] = np.sqrt(max(second[i] / weight[i] - offset * offset, 0.0)) if weight[i] > 0 else np.nan
-
-
-def _write_quantiles(group: zarr.Group, record: _Record, index: int, hour: int, config: ClimatologyConfig) -> None:
+def _write_quantiles(
+    group: zarr.Group, record: _Record, index: int, hour: int, number: int, config: ClimatologyConfig
+) -> None:
     quantiles, (channels, _, columns) = np.asarray(config.quantiles), record.shape
-    for number, day in enumerate(quantile_days(config)):
-        chosen = record.near(hour, int(day), config.quantile_half_window_days)
-        for rows in record.bands(4 * (len(chosen) + len(quantiles))) if chosen.size else ():
-            shape = (channels, rows.stop - rows.start, columns)
-            sample = _sample(record, chosen, rows, int(np.prod(shape)))
-            found = np.empty((len(quantiles), len(sample)), np.float32)
-            _interpolate(sample, quantiles, found)
-            _array(group, "quantiles")[:, index, number, :, rows] = found.reshape(-1, *shape)
+    day = int(quantile_days(config)[number])
+    states = record.gathered(record.near(hour, day, config.quantile_half_window_days))
+    for rows in record.bands(4 * (len(states) + len(quantiles))) if len(states) else ():
+        band = states[:, :, rows]
+        found = np.empty((len(quantiles), band[0].size), np.float32)
+        _interpolate(_sorted(band), quantiles, found)
+        _array(group, "quantiles")[:, index, number, :, rows] = found.reshape(-1, channels, band.shape[2], columns)
 
 
-def _sample(record: _Record, positions: Positions, rows: slice, points: int) -> Fields:
-    """The states' values (point, state), sorted at each point, NaN last."""
-    sample, filled = np.empty((points, len(positions)), np.float32), 0
-    for states in record.states(positions, rows):
-        sample[:, filled : filled + len(states)] = states.reshape(len(states), points).T
-        filled += len(states)
+def _sorted(states: Fields) -> Fields:
+    """The values (point, state) of states (state, ...), sorted at each point, NaN last."""
+    sample = np.ascontiguousarray(states.reshape(len(states), -1).T)
     sample.sort(axis=1)
     return sample
 

@@ -65,13 +65,17 @@ def create(
     group.attrs.update({"channels": config.channels.names, "static": names, **attributes})
 
 
-def write_summaries(group: zarr.Group, statistics: Statistics, climatology: Climatology) -> None:
-    """Add statistics and climatology; what was there of an interrupted attempt is replaced."""
+def write_statistics(group: zarr.Group, statistics: Statistics) -> None:
+    """Add statistics; what was there of an interrupted attempt is replaced."""
     summary = group.create_group("statistics", overwrite=True)
     for name in ("mean", "std", "minimum", "maximum", "valid_fraction"):
         _put(summary, name, getattr(statistics, name), ("channel",))
     for hours, values in statistics.tendency_std.items():
         _put(summary, f"{TENDENCY}{hours}", values, ("channel",))
+
+
+def write_climatology(group: zarr.Group, climatology: Climatology) -> None:
+    """Add harmonics; what was there of an interrupted attempt is replaced."""
     seasons = group.create_group("climatology", overwrite=True)
     for name, values in (("mean", climatology.mean), ("variance", climatology.variance)):
         _put(seasons, name, values, ("harmonic", "channel", "latitude", "longitude"))

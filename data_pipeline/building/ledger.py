@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from data_pipeline.publish import write_text
+from data_pipeline.publish import sync_tree, write_text
 from data_pipeline.quality import Finding
 from data_pipeline.statistics import SlabSummary
 
@@ -53,3 +53,23 @@ class Ledger:
     def entry(self, number: int) -> Entry:
         """What was entered of shard ``number``."""
         return Entry.from_json((self.folder / f"{number}.json").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Names of finished pieces of other work than shards, kept beside their entries; what they wrote is in ``written``."""
+
+    folder: Path
+    written: Path
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the piece is finished."""
+        return self._note(name).exists()
+
+    def add(self, name: str) -> None:
+        """Say that the piece is finished, once what it wrote is on the disk."""
+        sync_tree(self.written)
+        write_text(self._note(name), "")
+
+    def _note(self, name: str) -> Path:
+        return self.folder / f"{name}.finished"

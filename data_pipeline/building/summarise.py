@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import zarr
 
-from data_pipeline.building.creation import consolidate, write_summaries
-from data_pipeline.building.ledger import Ledger
+from data_pipeline.building.creation import consolidate, write_climatology, write_statistics
+from data_pipeline.building.ledger import Ledger, Pieces
 from data_pipeline.building.slabs import GROWING, LEDGER, slab_times
 from data_pipeline.climatology import fit_climatology
 from data_pipeline.day_of_year_fit import write_day_of_year
@@ -30,23 +30,28 @@ Slab = tuple["NDArray[np.datetime64]", "NDArray[np.float32]"]
 
 
 def summarise(config: DataConfig, folder: Path, *, progress: bool) -> None:
-    """Add statistics and climatologies to the store in ``folder``, all of whose shards are written."""
+    """Add statistics and climatologies to the store in ``folder``, all of whose shards are written.
+
+    What an interrupted attempt finished of them is kept.
+    """
     growing = folder / GROWING
     group = zarr.open_group(growing, mode="r+", use_consolidated=False)
     store = store_of(growing, group)
-
-    def slabs() -> Iterator[Slab]:
-        return _slabs(store, config)
-
-    statistics = _statistics(config, folder, store)
-    write_summaries(group, statistics, fit_climatology(slabs, store.channels, store.grid))
+    if "climatology" not in (seasons := Pieces(folder / LEDGER, growing / "climatology")):
+        write_climatology(group, fit_climatology(lambda: _slabs(store, config), store.channels, store.grid))
+        seasons.add("climatology")
     if config.climatology is not None:
-        inside = np.flatnonzero(config.training_period.contains(store.times))
         write_day_of_year(
-            group.create_group("day_of_year", overwrite=True), store.read, store.times, inside, config.climatology,
-            progress=progress,
+            group.require_group("day_of_year"), store.read, store.times, _inside(store, config), config.climatology,
+            folder=folder, finished=Pieces(folder / LEDGER, growing / "day_of_year"), progress=progress,
         )  # fmt: skip
+    write_statistics(group, _statistics(config, folder, store))
     consolidate(growing)
+
+
+def _inside(store: TrainingStore, config: DataConfig) -> NDArray[np.int64]:
+    """Positions of the training period."""
+    return np.flatnonzero(config.training_period.contains(store.times))
 
 
 def _statistics(config: DataConfig, folder: Path, store: TrainingStore) -> Statistics:
@@ -69,7 +74,7 @@ def _seam(config: DataConfig, store: TrainingStore, number: int) -> dict[int, Mo
 
 
 def _slabs(store: TrainingStore, config: DataConfig) -> Iterator[Slab]:
-    inside = np.flatnonzero(config.training_period.contains(store.times))
+    inside = _inside(store, config)
     state_bytes = 4 * int(np.prod(store.shards.shape))
     at_once = max(1, SLAB_BYTES // state_bytes)
     for start in range(0, len(inside), at_once):

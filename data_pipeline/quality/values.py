@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,11 +57,12 @@ class ValueChecker:
         expected = (len(times), *self._before.shape)
         if fields.shape != expected:
             raise DataError(f"got fields {fields.shape}, expected {expected}; give whole states")
-        for time, state in zip(times, fields, strict=True):
-            looks = look_at(state, self._before, self._weights)
+        for time, (before, state) in zip(times, pairwise([self._before, *fields]), strict=True):
+            looks = look_at(state, before, self._weights)
             for field, look, checker in zip(state, looks, self._fields, strict=True):
                 checker.update(time, field, look, report)
-            self._before[:] = state
+        if len(fields):
+            self._before[:] = fields[-1]
 
 
 class FieldChecker:

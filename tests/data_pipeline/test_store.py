@@ -201,7 +201,7 @@ def test_labels_follow_cf(config, tmp_path) -> None:
 
 
 def test_summaries_replace_those_of_an_interrupted_attempt(config, tmp_path) -> None:
-    from data_pipeline.building.creation import write_summaries
+    from data_pipeline.building.creation import write_climatology, write_statistics
 
     wanted = made(config)
     fields = written(wanted, tmp_path / "s")
@@ -209,9 +209,13 @@ def test_summaries_replace_those_of_an_interrupted_attempt(config, tmp_path) -> 
     grid = wanted.grid.build()
     statistics = compute_statistics([fields], grid.area_weights(), 6)
     climatology = fit_climatology(lambda: iter([(wanted.times, fields)]), wanted.channels, grid)
-    write_summaries(group, statistics, climatology)
-    (tmp_path / "s" / "statistics" / "zarr.json").write_text("{ torn")
-    write_summaries(group, statistics, climatology)
+    for _ in range(2):
+        write_statistics(group, statistics)
+        write_climatology(group, climatology)
+        for name in ("statistics", "climatology"):
+            (tmp_path / "s" / name / "zarr.json").write_text("{ torn")
+    write_statistics(group, statistics)
+    write_climatology(group, climatology)
     consolidate(tmp_path / "s")
     opened = store.open_store(tmp_path / "s")
     for name in ("mean", "std", "minimum", "maximum", "valid_fraction"):
