@@ -32,11 +32,13 @@ SURFACE = ("2m_temperature", "mean_sea_level_pressure", "10m_u_component_of_wind
 STAND_INS: dict[str, dict[str, Any]] = {
     "64x32": {
         "variables": {**dict.fromkeys(ON_LEVELS, WB2_LEVELS), **dict.fromkeys(SURFACE)},
-        "grid": {"kind": "equiangular", "latitudes": 32, "longitudes": 64}, "lengths": (512, 2048), "times_per_shard": 64,
+        "grid": {"kind": "equiangular", "latitudes": 32, "longitudes": 64}, "lengths": (512, 2048),
+        "times_per_shard": 64,
     },
     "1440x721": {
         "variables": {"temperature": WB2_LEVELS, "2m_temperature": None, "mean_sea_level_pressure": None},
-        "grid": {"kind": "equiangular_with_poles", "latitudes": 121, "longitudes": 240}, "lengths": (16, 48), "times_per_shard": 12,  # few states, but work for both threads
+        "grid": {"kind": "equiangular_with_poles", "latitudes": 121, "longitudes": 240}, "lengths": (16, 48),
+        "times_per_shard": 12,  # few states, but work for both threads
     },
 }  # fmt: skip
 

@@ -21,7 +21,8 @@ from data_pipeline.variables import CANONICAL_NAME, Variable, variable
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["COORDINATE_NAMES", "DIMENSIONS", "canonicalise", "check", "known_names", "orient", "plain_units"]
+__all__ = ["COORDINATE_NAMES", "DIMENSIONS", "canonicalise", "check", "known_names", "note_unknown", "orient",
+           "plain_units", "unknown_names"]  # fmt: skip
 
 COORDINATE_NAMES = {
     "valid_time": "time",
@@ -31,6 +32,8 @@ COORDINATE_NAMES = {
     "lat": "latitude",
     "lon": "longitude",
 }
+MEMBER_NAMES = ("realization", "number", "member", "ensemble", "sample")
+"""Dimensions along which the members of an ensemble lie."""
 DIMENSIONS = ("time", "level", "latitude", "longitude")
 
 
@@ -61,6 +64,8 @@ def canonicalise(
         report = Report()
     else:
         _note_preliminary(dataset, report)
+        if wanted is None:
+            note_unknown(unknown_names(dataset), report)
     _note_names(kept, report)
     dataset = _with_axes(_rename(dataset[list(kept.values())], kept), report)
     dataset = _in_dimension_order(in_time_order(orient(dataset, report), report), report)
@@ -100,6 +105,20 @@ def known_names(dataset: xr.Dataset) -> dict[str, str]:
         if new is not None:
             names[new] = old
     return names
+
+
+def unknown_names(dataset: xr.Dataset) -> list[str]:
+    """Fields of a dataset that sphercast does not know, sorted; not bounds of cells, nor series or numbers."""
+    bounds = {coordinate.attrs.get("bounds") for coordinate in dataset.coords.values()}
+    fields = {str(name) for name, field in dataset.data_vars.items() if field.ndim > 1}
+    return sorted(fields - bounds - set(known_names(dataset).values()))
+
+
+def note_unknown(names: Collection[str], report: Report) -> None:
+    """Say which variables nobody looks at, if there are any."""
+    if names:
+        message = f"not looked at: {', '.join(names)} (no such names in the table of variables); rename what is known"
+        report.add("variables-unknown", message, count=len(names))
 
 
 def _canonical_name(field: xr.DataArray) -> str | None:
@@ -208,7 +227,8 @@ def _without_singletons(dataset: xr.Dataset, report: Report) -> xr.Dataset:
     extra = [dim for dim in dataset.dims if dim not in DIMENSIONS]
     long = {str(dim): dataset.sizes[dim] for dim in extra if dataset.sizes[dim] > 1}
     if long:
-        message = f"unexpected dimensions {long}; expected {DIMENSIONS}; select one index along each first"
+        members = ", with 'member' along members" if set(long) & set(MEMBER_NAMES) else ""
+        message = f"unexpected dimensions {long}; expected {DIMENSIONS}; select one index along each first{members}"
         raise DefectError("dims-unexpected", message)
     if extra:
         dropped = ", ".join(map(str, extra))

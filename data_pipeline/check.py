@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_pipeline.canonical import canonicalise, known_names
+from data_pipeline.canonical import canonicalise, known_names, note_unknown
+from data_pipeline.ensembles import one_member
 from data_pipeline.errors import DataError
+from data_pipeline.grid import Grid
+from data_pipeline.overlooked import unknown_in_grib
 from data_pipeline.progress import track
-from data_pipeline.quality.findings import DefectError, Finding, Report
+from data_pipeline.quality.expectation import Expectation, spread_pairs
+from data_pipeline.quality.findings import DefectError, Report
 from data_pipeline.quality.labels import check_labels
+from data_pipeline.quality.periods import declared_periods
+from data_pipeline.quality.scope import Scope
 from data_pipeline.quality.signatures import check_signatures
 from data_pipeline.quality.streams import StoreStream, VariableStream, check_stream, held_levels
-from data_pipeline.reading import SAMPLE
-from data_pipeline.sampling import STATES
+from data_pipeline.reading import (
+    SAMPLE,
+    is_grib_path,
+    is_store_path,
+    open_fields,
+    refuse_members,
+    refuse_steps,
+    sample_path,
+)
 from data_pipeline.sources.expver import one_version
 from data_pipeline.sources.grib import GribSource
-from data_pipeline.sources.grib_index import is_grib
-from data_pipeline.sources.opening import open_raw
-from data_pipeline.store import is_store, open_store
+from data_pipeline.store import open_store
+from data_pipeline.times import shown
 from data_pipeline.variables import VARIABLES, variable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     import xarray as xr
-    from numpy.typing import NDArray
 
+    from data_pipeline.quality.labels import Span
     from data_pipeline.store import TrainingStore
 
-    Positions = NDArray[np.intp]
+    Stream = VariableStream | StoreStream
 
 SIGNATURE_PAIRS = 12
 """Pairs of states, spread over the period, that the signatures are looked for in."""
@@ -44,42 +55,35 @@ def check_path(
 ) -> Report:  # fmt: skip
     """Check labels, values and signatures of a training store, a file, a folder, a glob, a URL or ``sample``.
 
-    Bad data never raise: they are findings.
-
-    Parameters
-    ----------
-    path
-        Where the data are.
-    interval_hours
-        Between two states; by default the one that occurs most.
-    levels
-        Levels in hPa that must be there; by default any.
-    sample
-        How many states to look at, evenly spread, each with the one that follows it; by default all.
-    member, step_hours
-        Which of an ensemble's members and of a forecast's steps to look at, in GRIB that has several.
-    progress
-        Whether to show how far it is, on standard error.
+    Bad data never raise: they are findings. ``member`` and ``step_hours`` choose of an ensemble and of a forecast's
+    steps in GRIB; the others are as in ``Expectation``.
 
     Raises
     ------
+    ConfigError
+        If the path is empty.
     DataError
-        If nothing is there, or it cannot be opened at all.
+        If nothing is there, it cannot be opened at all, or has no such member or step.
     """
-    if is_store(Path(path)):
-        store = open_store(Path(path))
-        report, states = Report(), _stored(store)
-        streams: list[VariableStream | StoreStream] = [StoreStream(store), *_static_streams(states, report)]
-        _check(states, streams, report, interval_hours, levels, sample, progress=progress)
+    expected = Expectation(interval_hours, levels, sample, progress)
+    report = Report()
+    if is_grib_path(path):
+        _check_grib(path, member, step_hours, expected, report)
         return report
-    if not is_grib(Path(path)):
-        path = _sample_path() if str(path) == SAMPLE else path
-        return _check_raw(open_raw(path), str(path), interval_hours, levels, sample, progress=progress)
-    try:
-        raw = GribSource(path=str(path), member=member, step_hours=step_hours).open(tuple(VARIABLES))
-    except DefectError as defect:
-        return Report([Finding(defect.code, str(defect), defect.variable)])
-    return _check_raw(raw, None, interval_hours, levels, sample, progress=progress)
+    refuse_steps(path, step_hours)
+    if is_store_path(path):
+        refuse_members(path, member)
+        _check_store(open_store(Path(path)), expected, report)
+    else:
+        _check_files(path, member, expected, report)
+    return report
+
+
+def unreadable(error: DataError) -> Report:
+    """The report on data that cannot be opened at all, for programs that read reports."""
+    report = Report()
+    report.add("unreadable", str(error))
+    return report
 
 
 def check_dataset(
@@ -87,35 +91,67 @@ def check_dataset(
     sample: int | None = None, progress: bool = False,
 ) -> Report:  # fmt: skip
     """The same of data that are open already, with labels of any known layout."""
-    return _check_raw(raw, None, interval_hours, levels, sample, progress=progress)
-
-
-def _check_raw(
-    raw: xr.Dataset, path: str | None, interval_hours: int | None, levels: Collection[int] | None,
-    sample: int | None, *, progress: bool,
-) -> Report:  # fmt: skip
     report = Report()
-    states = _canonical(raw, report)
-    if states is not None:
-        fields = [VariableStream(field, held_levels(field, report), path) for field in states.data_vars.values()]
-        _check(states, fields, report, interval_hours, levels, sample, progress=progress)
+    _check_raw(raw, "the dataset", None, Expectation(interval_hours, levels, sample, progress), report)
     return report
 
 
+def _check_grib(
+    path: str | Path, member: int | None, step_hours: int | None, expected: Expectation, report: Report
+) -> None:
+    try:
+        note_unknown(unknown_in_grib(path), report)
+        raw = GribSource(path=str(path), member=member, step_hours=step_hours).open(tuple(VARIABLES))
+    except DefectError as defect:
+        report.add(defect.code, str(defect), variable=defect.variable)
+        return
+    _check_raw(raw, str(path), None, expected, report)
+
+
+def _check_store(store: TrainingStore, expected: Expectation, report: Report) -> None:
+    states = _stored(store)
+    streams: list[Stream] = [StoreStream(store), *_static_streams(states, report)]
+    _check(str(store.path), states, streams, expected, report)
+
+
+def _check_files(path: str | Path, member: int | None, expected: Expectation, report: Report) -> None:
+    raw = open_fields(path)
+    try:
+        chosen = one_member(raw, member, str(path))
+    except DefectError as defect:
+        report.add(defect.code, str(defect))
+        return
+    lies_at = str(sample_path()) if str(path) == SAMPLE else str(path)
+    _check_raw(chosen, str(path), lies_at if chosen is raw else None, expected, report)
+
+
+def _check_raw(raw: xr.Dataset, name: str, lies_at: str | None, expected: Expectation, report: Report) -> None:
+    """Where ``lies_at`` is given, single states can be read again from there."""
+    states = _canonical(raw, report)
+    if states is not None:
+        fields = [VariableStream(field, held_levels(field, report), lies_at) for field in states.data_vars.values()]
+        _check(name, states, fields, expected, report, declared_periods(raw.attrs, report))
+
+
 def _check(
-    states: xr.Dataset, streams: Sequence[VariableStream | StoreStream], report: Report, interval_hours: int | None,
-    levels: Collection[int] | None, sample: int | None, *, progress: bool,
+    name: str, states: xr.Dataset, streams: Sequence[Stream], expected: Expectation, report: Report,
+    periods: Sequence[Span] = (),
 ) -> None:  # fmt: skip
-    interval = None if interval_hours is None else np.timedelta64(interval_hours, "h")
-    check_labels(states, report, interval=interval, levels=levels)
+    check_labels(states, report, interval=expected.interval, levels=expected.levels, periods=periods)
+    report.scope = _scope(name, states, streams, expected)
     if states.sizes.get("time", 1) > 0:
         for stream in streams:
-            _check_values(stream, sample, report, progress=progress)
+            _check_values(stream, expected, report)
         _check_signatures(states, report)
 
 
-def _sample_path() -> Path:
-    return Path(str(files("data_pipeline.sample"))) / STATES
+def _scope(name: str, states: xr.Dataset, streams: Sequence[Stream], expected: Expectation) -> Scope:
+    held = [stream.channels.variables for stream in streams]
+    variables = {variable: list(levels or []) for part in held for variable, levels in part.items()}
+    times = states["time"].values if "time" in states.dims else np.array([])
+    period = tuple(shown(time) for time in np.unique(times[[0, -1]])) if times.size else ()
+    looked_at = expected.positions(times.size).size if times.size else 0
+    return Scope(name, str(Grid.of(states)), variables, times.size, period, looked_at)
 
 
 def _stored(store: TrainingStore) -> xr.Dataset:
@@ -153,11 +189,10 @@ def _static_streams(states: xr.Dataset, report: Report) -> list[VariableStream]:
     return [VariableStream(field, held_levels(field, report)) for field in static]
 
 
-def _check_values(stream: VariableStream | StoreStream, sample: int | None, report: Report, *, progress: bool) -> None:
-    count = stream.times.size
-    positions = np.arange(count) if sample is None else spread_pairs(count, sample)
-    done = check_stream(stream, positions, report)
-    for _ in track(_one_by_one(done), f"check {stream.name}", "state", total=positions.size, enabled=progress):
+def _check_values(stream: Stream, expected: Expectation, report: Report) -> None:
+    positions = expected.positions(stream.times.size)
+    done, name = _one_by_one(check_stream(stream, positions, report)), f"check {stream.name}"
+    for _ in track(done, name, "state", total=positions.size, enabled=expected.progress):
         pass
 
 
@@ -176,13 +211,3 @@ def _check_signatures(states: xr.Dataset, report: Report) -> None:
         except DataError as error:
             if "unreadable" not in report.codes:
                 report.add("unreadable", str(error), variable=str(name))
-
-
-def spread_pairs(count: int, pairs: int) -> Positions:
-    """Positions of so many states, evenly spread over ``count``, and of those that follow them.
-
-    >>> spread_pairs(100, 3).tolist()
-    [0, 1, 49, 50, 98, 99]
-    """
-    firsts = np.linspace(0, max(count - 2, 0), pairs).round().astype(np.intp)
-    return np.unique(np.clip([firsts, firsts + 1], 0, count - 1))

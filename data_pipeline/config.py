@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import warnings
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from data_pipeline.channels import Channels
 from data_pipeline.day_of_year import ClimatologyConfig
 from data_pipeline.errors import ConfigError, DataError
 from data_pipeline.grid import Grid
 from data_pipeline.quality.findings import CODES
-from data_pipeline.sources import ArcoEra5Source, FilesSource, GribSource, SpeedySource, WeatherBench2Source
+from data_pipeline.sources import (
+    SOURCES,
+    ArcoEra5Source,
+    FilesSource,
+    GribSource,
+    SpeedySource,
+    WeatherBench2Source,
+)
 from data_pipeline.times import utc
 from data_pipeline.variables import VARIABLES
 
@@ -29,8 +38,27 @@ usual step."""
 
 BYTES = {"float32": 4, "float16": 2}
 
+UNKNOWN_KIND = "unknown_kind"
+"""Type of pydantic's error where a source is of no kind; its message is a whole sentence."""
+
+
+def _has_a_kind(source: object) -> object:
+    """pydantic's own message is about tags and discriminators."""
+    kind = source.get("kind") if isinstance(source, dict) else None
+    if isinstance(source, dict) and kind not in SOURCES:
+        got = f"kind {kind!r}" if "kind" in source else "no kind"
+        close = get_close_matches(str(kind), SOURCES, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        kinds = ", ".join(map(repr, SOURCES))
+        text = f"got a source of {got}, expected one of: {kinds}{hint}"
+        raise PydanticCustomError(UNKNOWN_KIND, "{text}", {"text": text})
+    return source
+
+
 SourceConfig = Annotated[
-    ArcoEra5Source | FilesSource | GribSource | SpeedySource | WeatherBench2Source, Field(discriminator="kind")
+    ArcoEra5Source | FilesSource | GribSource | SpeedySource | WeatherBench2Source,
+    Field(discriminator="kind"),
+    BeforeValidator(_has_a_kind),
 ]
 
 
@@ -187,7 +215,18 @@ class DataConfig(_Frozen):
                 f"the training period {training} holds no time of {self.period.start}..{self.period.stop} at "
                 f"{self.interval_hours} h; it must overlap 'period'"
             )
+        self._require_training_inside()
         return self
+
+    def _require_training_inside(self) -> None:
+        """Its ends may lie between the times of the store and the ones that would be next."""
+        begin, end = self.training_period.bounds()
+        if begin <= self.times[0] - self.interval or end >= self.times[-1] + self.interval:
+            training = f"{self.training_period.start}..{self.training_period.stop}"
+            raise ValueError(
+                f"the training period {training} is partly outside the period {self.period.start}..{self.period.stop}; "
+                "shorten it, or lengthen 'period'"
+            )
 
     @property
     def channels(self) -> Channels:

@@ -22,6 +22,7 @@ from data_pipeline.day_of_year_records import (
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
 from data_pipeline.times import shown, whole_hours
+from data_pipeline.units import plain_units
 from data_pipeline.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class DayOfYearClimatology:
         Raises
         ------
         DataError
-            If an axis, a variable, its standard deviation or a level is not there.
+            If an axis, a variable, its standard deviation or a level is not there, or units are not the table's.
         """
         axes = [axis for axis in ("hour", "dayofyear", "latitude", "longitude") if axis not in dataset.coords]
         if axes:
@@ -108,8 +109,9 @@ class DayOfYearClimatology:
         stds = [f"{name}_std" for name in channels.variables if f"{name}_std" not in dataset]
         if stds:
             raise DataError(
-                f"the climatology lacks {', '.join(stds)}; name other channels, or take a store that has it"
+                f"the climatology lacks {', '.join(stds)}; choose other variables, or take a store that has it"
             )
+        _check_units(dataset, channels)
         labels = xr.Dataset(coords={axis: dataset[axis] for axis in ("latitude", "longitude")})
         hours = tuple(int(hour) for hour in dataset["hour"].values)
         return cls(channels, Grid.of(north_to_south(labels)), hours, WeatherBench2Records(dataset, channels))
@@ -148,7 +150,8 @@ class DayOfYearClimatology:
         if lacking.size:
             have = ", ".join(f"{hour:02d}" for hour in self.hours)
             raise DataError(
-                f"the climatology has the hours {have} UTC, got {shown(lacking[0])}; choose among its hours"
+                f"the climatology has the hours {have} UTC, got {shown(lacking[0])}; choose among its hours, or take "
+                "one that has others"
             )
         return list(zip(hour.tolist(), day.tolist(), strict=True))
 
@@ -166,6 +169,20 @@ class DayOfYearClimatology:
     def _dataset(self, times: Times, fields: list[Fields]) -> xr.Dataset:
         coords = {"time": times, **self.grid.coordinates}
         return self.channels.unstack(np.stack(fields), coords, ("time", "channel", "latitude", "longitude"))
+
+
+def weatherbench2_channels(dataset: xr.Dataset) -> list[str]:
+    """Names of the channels in a climatology of WeatherBench2 whose variables the table of variables knows."""
+    return inventory(_known(dataset))
+
+
+def _check_units(dataset: xr.Dataset, channels: Channels) -> None:
+    """Raise a DataError for units that are stated and not the table's."""
+    for name in channels.variables:
+        for held in (name, f"{name}_std"):
+            units, expected = str(dataset[held].attrs.get("units", "")), VARIABLES[name].units
+            if units and plain_units(units) != expected:
+                raise DataError(f"the climatology has {held} in {units!r}, expected {expected!r}; convert it")
 
 
 def _known(dataset: xr.Dataset) -> xr.Dataset:

@@ -92,6 +92,11 @@ class WeatherBench2Records:
         raise DataError(f"WeatherBench2's climatology has no quantiles, asked for day {day} at {hour:02d} UTC; fit one")
 
     def _fields(self, suffix: str, hour: int, day: int) -> Fields:
+        if day not in self.dataset["dayofyear"].values:
+            days = ", ".join(f"{end}" for end in self.dataset["dayofyear"].values[[0, -1]])
+            raise DataError(
+                f"the climatology has no day {day} of the year, its first and last are {days}; take one of 366 days"
+            )
         names = {f"{name}{suffix}": name for name in self.channels.variables}
         chosen = self.dataset[list(names)].sel(hour=hour, dayofyear=day, drop=True)
         with reading("the climatology"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import glob
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _SUFFIX = ".partial"
+
+_RELATIVE_TO_HERE = -100
+_EXCHANGE = 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux (renameat2(2))."""
 
 
 @contextmanager
@@ -126,11 +131,35 @@ def publish_directory(aside: Path, path: Path) -> None:
     sync(path.parent)
 
 
-def sync_tree(top: Path) -> None:
-    """Flush a directory, its folders and all their files to the disk."""
+def exchange(one: Path, other: Path) -> bool:
+    """Give each of two files or folders the name of the other, at once: no reader ever misses either name.
+
+    False, and nothing is done, where the system or the file system cannot (anything but Linux, some network disks).
+
+    Raises
+    ------
+    OSError
+        If either is not there.
+    """
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    first, second = (ctypes.c_char_p(os.fsencode(path)) for path in (one, other))
+    if rename(_RELATIVE_TO_HERE, first, _RELATIVE_TO_HERE, second, _EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}:
+        return False
+    raise OSError(code, os.strerror(code), str(other))
+
+
+def sync_tree(top: Path, since: int = 0) -> None:
+    """Flush a directory, its folders and all their files to the disk; of the files, those changed ``since`` (ns)."""
     for folder, _, names in os.walk(top):
-        for name in names:
-            sync(Path(folder, name))
+        for file in (Path(folder, name) for name in names):
+            if not since or file.stat().st_mtime_ns >= since:
+                sync(file)
         sync(Path(folder))
 
 

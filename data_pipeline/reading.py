@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from data_pipeline.canonical import canonicalise
 from data_pipeline.climatology import Climatology
-from data_pipeline.errors import DataError
-from data_pipeline.grid import Grid
+from data_pipeline.ensembles import one_member
+from data_pipeline.errors import ConfigError, DataError
 from data_pipeline.remote import is_url
-from data_pipeline.sampling import CLIMATOLOGY, STATES
+from data_pipeline.sampling import CLIMATOLOGY, STATES, is_sample_folder
 from data_pipeline.sources.expver import one_version
 from data_pipeline.sources.files import open_raw
 from data_pipeline.sources.grib import GribSource
@@ -26,51 +26,90 @@ SAMPLE = "sample"
 """The name that stands for the shipped held-out weeks wherever a path to data is asked for."""
 
 
-def open_states(path: str | Path) -> xr.Dataset:
+def open_states(path: str | Path, *, member: int | None = None, step_hours: int | None = None) -> xr.Dataset:
     """States as a canonical dataset, lazily.
+
+    ``member`` chooses one of an ensemble, ``step_hours`` one forecast step of GRIB that has several.
 
     Raises
     ------
+    ConfigError
+        If the path is empty.
     DataError
-        If nothing readable is there, or it holds no known variable.
+        If nothing readable is there, it holds no known variable, or there is no such member or step.
     """
-    states = _open(path)
+    states = _open(path, member, step_hours)
     states.encoding["source"] = str(path)
     return states
 
 
-def _open(path: str | Path) -> xr.Dataset:
+def _open(path: str | Path, member: int | None, step_hours: int | None) -> xr.Dataset:
+    if is_grib_path(path):
+        return GribSource(path=str(path), member=member, step_hours=step_hours).open(tuple(VARIABLES))
+    refuse_steps(path, step_hours)
+    if is_store_path(path):
+        refuse_members(path, member)
+        return open_store(Path(path)).dataset()
+    return canonicalise(one_version(one_member(open_fields(path), member, str(path))))
+
+
+def is_store_path(path: str | Path) -> bool:
+    """Whether a training store is there."""
+    return not is_url(path) and str(path) != SAMPLE and is_store(_named(path))
+
+
+def is_grib_path(path: str | Path) -> bool:
+    """Whether GRIB is there."""
+    return not is_url(path) and str(path) != SAMPLE and is_grib(_named(path))
+
+
+def refuse_steps(path: str | Path, step_hours: int | None) -> None:
+    """Raise a DataError if a step is chosen of what is no GRIB."""
+    if step_hours is not None:
+        raise DataError(f"{path} is no GRIB with forecast steps to choose from, got step {step_hours}; leave it out")
+
+
+def refuse_members(path: str | Path, member: int | None) -> None:
+    """Raise a DataError if a member is chosen of a training store."""
+    if member is not None:
+        raise DataError(f"{path} is a training store without members, got member {member}; leave it out")
+
+
+def open_fields(path: str | Path) -> xr.Dataset:
+    """NetCDF or zarr, or the sample, labels as they are, lazily.
+
+    Raises
+    ------
+    ConfigError
+        If the path is empty.
+    DataError
+        If nothing readable is there, or it is a training store that is not finished.
+    """
     if str(path) == SAMPLE:
-        return canonicalise(open_raw(_sample(STATES)))
-    if not is_url(str(path)):
-        path = Path(path)
-        if is_store(path):
-            return open_store(path).dataset()
-        if is_grib(path):
-            return GribSource(path=str(path)).open(tuple(VARIABLES))
+        return open_raw(sample_path())
+    if not is_url(path):
+        path = _named(path)
         if not path.exists() and partial_path(path).exists():
             raise DataError(f"{path} is not finished; run the same 'sphercast data build' again to resume it")
-    return canonicalise(one_version(open_raw(path)))
+    return open_raw(path)
+
+
+def _named(path: str | Path) -> Path:
+    """An empty text would stand for the current folder."""
+    if not str(path).strip():
+        raise ConfigError("the path of the data is empty, expected a store, file, folder, glob, URL or 'sample'")
+    return Path(path)
 
 
 def find_climatology(path: str | Path) -> Climatology | None:
-    """The climatology that belongs to the data at ``path``: a training store's, the sample's, or none."""
+    """The climatology that belongs to the states at ``path``: a training store's, a sample's, or none."""
     if str(path) == SAMPLE:
-        return Climatology.open(_sample(CLIMATOLOGY))
-    return open_store(Path(path)).climatology if is_store(Path(path)) else None
+        return Climatology.open(sample_path(CLIMATOLOGY))
+    if is_store_path(path):
+        return open_store(Path(path)).climatology
+    return Climatology.open(Path(path) / CLIMATOLOGY) if is_sample_folder(Path(path)) else None
 
 
-def _sample(name: str) -> Path:
+def sample_path(name: str = STATES) -> Path:
+    """Where the shipped sample's states, or another of its files, lie."""
     return Path(str(files("data_pipeline.sample"))) / name
-
-
-def describe(dataset: xr.Dataset) -> str:
-    """Variables with levels, period and grid, as a few lines for people."""
-    lines = [str(Grid.of(dataset))]
-    if "time" in dataset.dims:
-        times = [str(time)[:13] for time in dataset["time"].values]
-        lines.append(f"{len(times)} times, {times[0]} to {times[-1]}")
-    for name, field in dataset.data_vars.items():
-        levels = f" at {', '.join(str(level) for level in field['level'].values)} hPa" if "level" in field.dims else ""
-        lines.append(f"{name} [{field.attrs['units']}]{levels}")
-    return "\n".join(lines)

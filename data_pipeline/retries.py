@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -21,6 +23,8 @@ Answer = TypeVar("Answer")
 
 PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 """HTTP answers that may be others a moment later."""
+
+_SECONDS_BETWEEN_LINES = 1.0
 
 _LASTING = (PermissionError, FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
@@ -43,6 +47,25 @@ class Patience:
 
 
 PATIENCE = Patience()
+
+
+class _NotTooOften(logging.Filter):
+    """Many requests fail together when a server is down: one line a second says it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.created < self._next:
+            return False
+        self._next = record.created + _SECONDS_BETWEEN_LINES
+        return True
+
+
+_LOG = logging.getLogger(__name__)
+"""Nobody need configure it: Python prints warnings on standard error."""
+_LOG.addFilter(_NotTooOften())
 
 
 @dataclass
@@ -73,7 +96,14 @@ class Attempts:
                 f"{self.what} {said(error)}, {self.failures} times in {seconds:.0f} s; what needs it was not written: "
                 "run the same command again to go on"
             )
-        return max(min(retry_after(error), self.patience.longest), self.patience.pause(self.failures))
+        pause = max(min(retry_after(error), self.patience.longest), self.patience.pause(self.failures))
+        self._say(error, pause)
+        return pause
+
+    def _say(self, error: Exception, pause: float) -> None:
+        tries = f"{self.failures + 1} of {self.patience.tries}"
+        host = urlsplit(self.what).netloc or self.what
+        _LOG.warning("%s %s; trying again in %.0f s (%s)", host, said(error), pause, tries)
 
 
 async def patiently(what: str, request: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:

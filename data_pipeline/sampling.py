@@ -9,12 +9,15 @@ import xarray as xr
 
 from data_pipeline.errors import DataError, reading
 from data_pipeline.publish import write_netcdf
+from data_pipeline.quality.periods import SAMPLED_PERIODS, written_periods
 from data_pipeline.store import open_store
 from data_pipeline.variables import variable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from data_pipeline.config import Period
     from data_pipeline.store import TrainingStore
@@ -26,8 +29,15 @@ _PACKED_RANGE = 65000
 """int16 codes used; the rest is left for the fill value and for rounding at the ends."""
 
 
+def is_sample_folder(path: Path) -> bool:
+    """Whether ``write_sample`` may have written this folder: the states in it stand for all of it."""
+    return all((path / name).is_file() for name in (STATES, CLIMATOLOGY))
+
+
 def write_sample(store_path: Path, periods: Sequence[Period], folder: Path, description: str) -> None:
     """Write ``states.nc`` (int16, scale and offset per variable and file) and ``climatology.nc`` into ``folder``.
+
+    The states say in ``sampled_periods`` that what lies between the periods was left out.
 
     Raises
     ------
@@ -44,12 +54,22 @@ def write_sample(store_path: Path, periods: Sequence[Period], folder: Path, desc
     with reading(store_path):
         states = store.dataset().isel(time=np.flatnonzero(chosen)).load()
     states = states.assign(_static(store))
-    states.attrs = {"title": description, "source": str(store.group.attrs.get("config_sha256", ""))}
+    states.attrs = {
+        "title": description, "source": str(store.group.attrs.get("config_sha256", "")),
+        SAMPLED_PERIODS: written_periods(_runs(store.times, chosen)),
+    }  # fmt: skip
     write_netcdf(states, folder / STATES, {str(name): _packed(field) for name, field in states.data_vars.items()})
     climatology = store.climatology.to_dataset()
     compressed = {"zlib": True, "complevel": 9, "shuffle": True, "dtype": "float32", "significant_digits": 5,
                   "quantize_mode": "GranularBitRound"}  # fmt: skip
     write_netcdf(climatology, folder / CLIMATOLOGY, {str(name): dict(compressed) for name in climatology.data_vars})
+
+
+def _runs(times: NDArray[np.datetime64], chosen: NDArray[np.bool_]) -> list[tuple[np.datetime64, np.datetime64]]:
+    """First and last times of the stretches that were chosen."""
+    positions = np.flatnonzero(chosen)
+    stretches = np.split(times[positions], np.flatnonzero(np.diff(positions) > 1) + 1)
+    return [(stretch[0], stretch[-1]) for stretch in stretches]
 
 
 def _static(store: TrainingStore) -> dict[str, xr.Variable]:

@@ -34,6 +34,15 @@ def statistics_json(store: TrainingStore) -> str:
     return json.dumps(rows, indent=2)
 
 
+def listed(values: NDArray[np.floating]) -> object:
+    """Numbers as nested lists, null where there is none.
+
+    >>> listed(np.array([[1.5, np.nan]]))
+    [[1.5, None]]
+    """
+    return [listed(part) for part in values] if values.ndim else _plain(float(values))
+
+
 def _columns(store: TrainingStore) -> dict[str, NDArray[np.float64]]:
     statistics = store.statistics
     columns = {name: getattr(statistics, name) for name in ("mean", "std", "minimum", "maximum", "valid_fraction")}

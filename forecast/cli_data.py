@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from data_pipeline.building.plan import Plan
 
 data_app = typer.Typer(help="Check, build, verify and simulate data.", no_args_is_help=True)
 
 Config = Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped experiment.", metavar="CONFIG")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+
+
+def _hushed(quiet: bool) -> bool:
+    """Requests that are made again are said on standard error too, unless nothing is to be said."""
+    logging.getLogger("data_pipeline").setLevel(logging.ERROR if quiet else logging.NOTSET)
+    return quiet
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.", callback=_hushed)]
 Threads = Annotated[int | None, typer.Option(min=1, help="Slabs worked on at a time; default: one a core.")]
 Scheduler = Annotated[
     str | None, typer.Option(help="Address of a dask.distributed cluster to work on, e.g. tcp://host:8786.")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check a sample, print the plan, write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+Member = Annotated[int | None, typer.Option(help="Which member of an ensemble.")]
+StepHours = Annotated[int | None, typer.Option(help="Which forecast step, in GRIB that has several.")]
 
 
 class Method(StrEnum):
@@ -32,7 +50,7 @@ Store = Annotated[Path, typer.Argument(help="A training store.", metavar="STORE"
 @data_app.command("build")
 def data_build(
     config: Config,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check a sample, print the plan, write nothing.")] = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
     threads: Threads = None,
     scheduler: Scheduler = None,
@@ -40,25 +58,52 @@ def data_build(
 ) -> None:
     """Read, check, regrid and store reanalysis for training. Run again to resume."""
     from data_pipeline.building.build import Crew, build
+    from data_pipeline.building.plan import plan
     from forecast.config import load_data
 
+    data = load_data(config)
     if dry_run:
-        from data_pipeline.building.plan import plan
-
-        planned = plan(load_data(config), threads)
-        print(planned.to_json() if as_json else planned)
+        _show_plan(plan(data, threads), as_json)
     else:
-        print(f"store: {build(load_data(config), progress=not quiet, crew=Crew(threads, scheduler))}")
+        start = time.monotonic()
+        store = build(data, progress=not quiet, crew=Crew(threads, scheduler))
+        _show_store(store, time.monotonic() - start, as_json)
 
 
 @data_app.command("append")
-def data_append(config: Config, threads: Threads = None, scheduler: Scheduler = None, quiet: Quiet = False) -> None:
+def data_append(
+    config: Config,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    threads: Threads = None,
+    scheduler: Scheduler = None,
+    quiet: Quiet = False,
+) -> None:
     """Lengthen a finished store to a later 'period.stop'. Run again to resume."""
     from data_pipeline.building.append import append
     from data_pipeline.building.build import Crew
+    from data_pipeline.building.plan import plan_append
     from forecast.config import load_data
 
-    print(f"store: {append(load_data(config), progress=not quiet, crew=Crew(threads, scheduler))}")
+    data = load_data(config)
+    if dry_run:
+        _show_plan(plan_append(data, threads), as_json)
+    else:
+        start = time.monotonic()
+        store = append(data, progress=not quiet, crew=Crew(threads, scheduler))
+        _show_store(store, time.monotonic() - start, as_json)
+
+
+def _show_plan(plan: Plan, as_json: bool) -> None:
+    """All of it, also where the disk is too small for it."""
+    print(plan.to_json() if as_json else plan)
+    plan.require_room()
+
+
+def _show_store(store: Path, seconds: float, as_json: bool) -> None:
+    from data_pipeline.building.report import outcome_json
+
+    print(outcome_json(store, seconds) if as_json else f"store: {store}")
 
 
 @data_app.command("check")
@@ -66,23 +111,30 @@ def data_check(
     path: Annotated[str, typer.Argument(help="A store, file, folder, glob or URL.")],
     interval: Annotated[int | None, typer.Option(min=1, help="Hours expected between two states.")] = None,
     level: Annotated[list[int] | None, typer.Option(help="A level (hPa) that must be there; may be repeated.")] = None,
-    member: Annotated[int | None, typer.Option(help="Which member, in GRIB of an ensemble.")] = None,
-    step_hours: Annotated[int | None, typer.Option(help="Which forecast step, in GRIB that has several.")] = None,
+    member: Member = None,
+    step_hours: StepHours = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Look at so many states only, spread evenly.")] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write the report into.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Look for defects in labels and values; exit code 1 if there is an error among them."""
-    from data_pipeline.check import check_path
+    from data_pipeline.check import check_path, unreadable
+    from data_pipeline.errors import DataError
     from data_pipeline.publish import write_text
 
-    report = check_path(
-        path, interval_hours=interval, levels=level, sample=sample, member=member, step_hours=step_hours,
-        progress=not quiet,
-    )  # fmt: skip
+    failure = None
+    try:
+        report = check_path(
+            path, interval_hours=interval, levels=level, sample=sample, member=member, step_hours=step_hours,
+            progress=not quiet,
+        )  # fmt: skip
+    except DataError as error:
+        failure, report = error, unreadable(error)
     if out is not None:
         write_text(out, report.to_json() + "\n")
+    if failure and not as_json:
+        raise failure
     print(report.to_json() if as_json else report.table())
     raise typer.Exit(1 if report.errors else 0)
 
@@ -120,23 +172,34 @@ def data_regrid(
         float, typer.Option(min=0, max=1, help="Of a target cell that must not be missing.")
     ] = 0.5,
     valid_fraction: Annotated[bool, typer.Option("--valid-fraction", help="Write it beside every variable.")] = False,
+    member: Member = None,
+    step_hours: StepHours = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Regrid states to another grid, HEALPix or a list of points."""
+    """Regrid states, or all members of an ensemble, to another grid, HEALPix or a list of points."""
+    from data_pipeline.overlooked import unknown_variables
     from data_pipeline.regrid.files import regrid_file
 
+    unknown = unknown_variables(path)
+    if unknown:
+        print(f"sphercast: left out, as sphercast does not know them: {', '.join(unknown)}", file=sys.stderr)
     regrid_file(
         path, out, to, method=method.value if method else None, min_valid_fraction=min_valid_fraction,
-        with_valid_fraction=valid_fraction,
+        with_valid_fraction=valid_fraction, member=member, step_hours=step_hours, progress=not quiet,
     )  # fmt: skip
     print(f"regridded: {out}")
 
 
 @data_app.command("info")
-def data_info(path: Annotated[str, typer.Argument(help="A store, file, or 'sample'.")]) -> None:
+def data_info(
+    path: Annotated[str, typer.Argument(help="A store, file, folder, glob or URL, or 'sample'.")],
+    member: Member = None,
+    step_hours: StepHours = None,
+) -> None:
     """Say what variables, levels, times and grid some data hold."""
-    from data_pipeline.reading import describe, open_states
+    from data_pipeline.description import describe_path
 
-    print(describe(open_states(path)))
+    print(describe_path(path, member=member, step_hours=step_hours))
 
 
 @data_app.command("simulate")

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from data_pipeline.config import DataConfig, Period
+from data_pipeline.config import UNKNOWN_KIND, DataConfig, Period
 from data_pipeline.errors import ConfigError, DataError
 from data_pipeline.sources import SOURCES
 from forecast.forecaster import check_grid
@@ -175,6 +175,8 @@ class _UniqueKeys(yaml.SafeLoader):
 
 def _describe(problem: Any) -> str:
     place = ".".join(str(part) for part in problem["loc"] if part not in SOURCES) or "config"
+    if problem["type"] == UNKNOWN_KIND:
+        return f"{place}: {problem['msg']}"
     if problem["type"] == "extra_forbidden":
         return f"unknown key {place!r}; remove it or mend the spelling"
     if problem["type"] == "missing":

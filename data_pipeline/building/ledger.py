@@ -13,6 +13,9 @@ from data_pipeline.statistics import SlabSummary
 if TYPE_CHECKING:
     from pathlib import Path
 
+_SECOND = 10**9
+"""In ns; times of change are not finer than some hundredths of it."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -57,7 +60,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Pieces:
-    """Names of finished pieces of other work than shards, kept beside their entries; what they wrote is in ``written``."""
+    """Names of finished pieces of other work than shards, kept beside their entries; they write into ``written``."""
 
     folder: Path
     written: Path
@@ -68,7 +71,8 @@ class Pieces:
 
     def add(self, name: str) -> None:
         """Say that the piece is finished, once what it wrote is on the disk."""
-        sync_tree(self.written)
+        notes = [note.stat().st_mtime_ns for note in self.folder.glob("*.finished")]
+        sync_tree(self.written, since=max(notes, default=_SECOND) - _SECOND)  # what is older was flushed before a note
         write_text(self._note(name), "")
 
     def _note(self, name: str) -> Path:

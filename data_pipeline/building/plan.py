@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
+from data_pipeline.building.append import full_shards, gather_extension
 from data_pipeline.building.gather import open_sources
+from data_pipeline.building.ledger import Ledger
+from data_pipeline.building.origin import require_unchanged
 from data_pipeline.building.precheck import check_before, sample_scaling
-from data_pipeline.day_of_year_fit import MEMORY_BYTES, POINT_BYTES, climatology_bytes
+from data_pipeline.building.provenance import digest_of
+from data_pipeline.building.report import finding_rows
+from data_pipeline.building.room import covered_bytes, free_bytes, require_room, shown_size, summaries_bytes
+from data_pipeline.building.slabs import LEDGER, slab_times
+from data_pipeline.building.way import is_growing, require_own_build, standing
+from data_pipeline.day_of_year_fit import MEMORY_BYTES
 from data_pipeline.day_of_year_records import DAYS
+from data_pipeline.day_of_year_window import DAY_BYTES
 from data_pipeline.quality import Report
 from data_pipeline.shards import encode_chunk
 from data_pipeline.statistics import longest_lag
-from data_pipeline.times import HOUR, shown
+from data_pipeline.store import open_store, partial_path
+from data_pipeline.times import shown
 
 if TYPE_CHECKING:
     from data_pipeline.building.gather import Gathering
@@ -27,72 +36,138 @@ _PROCESS_BYTES = 3 * 10**8
 """What Python with xarray, zarr and numba takes before it holds any field."""
 
 
+Action = Literal["build", "resume", "append", "nothing"]
+
+
 @dataclass(frozen=True)
 class Plan:
-    """Of a build: what it reads and writes, and estimates from one block that was read, regridded and packed."""
+    """Of a build: what it reads and writes, and estimates from one block that was read, regridded and packed.
 
+    ``times``, ``shards`` and ``bytes_on_disk`` are of the whole store, those ``to_write`` of what is not there yet.
+    """
+
+    store: str
+    action: Action
     sources: dict[str, str]
     channels: int
     grid: str
     first: str
     last: str
     times: int
+    times_to_write: int
     shards: int
+    shards_to_write: int
     bytes_on_disk: int
     bytes_uncompressed: int
     bytes_of_climatology: int
+    bytes_to_write: int
+    bytes_free: int
     bytes_of_memory: int
     seconds: float
     threads: int
-    findings: str
+    findings: Report
 
     def to_json(self) -> str:
         """For programs; sizes in bytes."""
-        return json.dumps(asdict(self), indent=2)
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return json.dumps({**plain, "findings": finding_rows(self.findings)}, indent=2, ensure_ascii=False)
 
     def __str__(self) -> str:
         lines = [f"source     {name}: {what}" for name, what in self.sources.items()]
-        disk = f"{_size(self.bytes_on_disk)} of fields ({_size(self.bytes_uncompressed)} uncompressed)"
+        disk = f"{shown_size(self.bytes_on_disk)} of fields ({shown_size(self.bytes_uncompressed)} uncompressed)"
+        needed, free = shown_size(self.bytes_to_write), shown_size(self.bytes_free)
+        room = f"{needed} to write, {free} free" + ("" if self.bytes_to_write <= self.bytes_free else ": TOO LITTLE")
         lines += [
-            f"store      {self.channels} channels on the {self.grid}",
+            f"store      {self.store}: {self.channels} channels on the {self.grid}",
             f"times      {self.times}, {self.first} to {self.last}, in {self.shards} shards",
-            f"disk       {disk}, {_size(self.bytes_of_climatology)} of climatology before compression",
-            f"memory     {_size(self.bytes_of_memory)} with {self.threads} threads",
+            f"to do      {self._to_do()}",
+            f"disk       {disk}, {shown_size(self.bytes_of_climatology)} of climatology before compression; {room}",
+            f"memory     {shown_size(self.bytes_of_memory)} with {self.threads} threads",
             f"duration   {_duration(self.seconds)} for the fields, from one block that was read, regridded and packed",
-            self.findings,
+            self.findings.table(),
         ]
         return "\n".join(lines)
 
+    def _to_do(self) -> str:
+        if self.action == "nothing":
+            return "nothing, the store is finished"
+        kept = self.shards - self.shards_to_write
+        return f"{self.action}: {self.times_to_write} times in {self.shards_to_write} shards" + (
+            f"; {kept} are there" if kept else ""
+        )
+
+    def require_room(self) -> None:
+        """Raise a DataError if the disk has too little room for it."""
+        require_room(Path(self.store), self.bytes_to_write)
+
 
 def plan(config: DataConfig, threads: int | None = None) -> Plan:
-    """Open the sources, check a sample and time one block; writes nothing.
+    """Look what is there, open the sources, check a sample and time one block; writes nothing.
 
     Raises
     ------
     DataError
-        As ``build`` does before it writes anything.
+        As ``build`` does before it writes anything, but for a disk with too little room.
     """
+    there, folder = standing(config), partial_path(config.store)
     gathering = open_sources(config, found := Report())
+    shards = set(range(config.slabs))
+    if there == "nothing":
+        return _planned("build", gathering, found, shards, threads)
+    if there == "finished":
+        return _planned("nothing", gathering, found, set(), threads)
+    require_unchanged(config, folder, write=False)
+    return _planned("resume", gathering, found, shards - Ledger(folder / LEDGER).finished(), threads)
+
+
+def plan_append(config: DataConfig, threads: int | None = None) -> Plan:
+    """Look what the store of ``config`` lacks of a later end of its period; writes nothing.
+
+    Raises
+    ------
+    DataError
+        As ``append`` does before it writes anything, but for a disk with too little room.
+    """
+    old = open_store(config.store)
+    if old.group.attrs["config_sha256"] == digest_of(config):
+        return plan(config, threads)
+    if is_growing(folder := partial_path(config.store)):
+        require_own_build(config, folder)
+        require_unchanged(config, folder, write=False)
+    gathering = gather_extension(old, config, found := Report())
+    lacking = set(range(full_shards(old, config), config.slabs)) - Ledger(folder / LEDGER).finished()
+    return _planned("append", gathering, found, lacking, threads)
+
+
+def _planned(action: Action, gathering: Gathering, found: Report, lacking: set[int], threads: int | None) -> Plan:
+    """Of shards that are ``lacking``."""
     check_before(gathering, found)
-    threads = threads or os.cpu_count() or 1
+    config, threads = gathering.config, threads or os.cpu_count() or 1
     seconds, packed = _measure(gathering)
     times, grid = config.times, config.grid.build()
     state_bytes = 4 * len(config.channels) * grid.shape[0] * grid.shape[1]
+    to_write = sum(len(slab_times(config, number)) for number in lacking)
     return Plan(
+        store=str(config.store),
+        action=action,
         sources={share.name: ", ".join(share.channels.names) for share in gathering.shares},
         channels=len(config.channels),
         grid=str(grid),
         first=shown(times[0]),
         last=shown(times[-1]),
         times=len(times),
+        times_to_write=to_write,
         shards=config.slabs,
+        shards_to_write=len(lacking),
         bytes_on_disk=int(packed * len(times)),
         bytes_uncompressed=state_bytes * len(times),
-        bytes_of_climatology=_climatology_bytes(config, state_bytes),
+        bytes_of_climatology=summaries_bytes(config),
+        bytes_to_write=int(packed * to_write) + (0 if action == "nothing" else covered_bytes(config)),
+        bytes_free=free_bytes(config.store),
         bytes_of_memory=_memory(gathering, threads, state_bytes),
-        seconds=seconds * len(times) / min(threads, config.slabs),
+        seconds=seconds * to_write / max(min(threads, len(lacking)), 1),
         threads=threads,
-        findings=found.table(),
+        findings=found,
     )
 
 
@@ -112,27 +187,8 @@ def _memory(gathering: Gathering, threads: int, state_bytes: int) -> int:
     remembered = sum(4 * len(share.channels) * share.grid.shape[0] * share.grid.shape[1] for share in gathering.shares)
     slab = gathering.times_at_once * (state_bytes + 2 * read) + remembered
     slab += (longest_lag(config.interval_hours) + 2) * state_bytes
-    states = state_bytes * len(config.times) + POINT_BYTES * DAYS * state_bytes // 4
+    states = state_bytes * len(config.times) + DAY_BYTES * DAYS * state_bytes // 4
     return _PROCESS_BYTES + max(threads * slab, min(MEMORY_BYTES, states) if config.climatology else 0)
-
-
-def _climatology_bytes(config: DataConfig, state_bytes: int) -> int:
-    if config.climatology is None:
-        return 0
-    hours = len(np.unique((config.times - config.times.astype("datetime64[D]")) // HOUR))
-    return climatology_bytes(config.climatology, hours, state_bytes)
-
-
-def _size(count: int) -> str:
-    """Bytes for people.
-
-    >>> _size(418_000_000_000), _size(12_300_000)
-    ('418 GB', '12.3 MB')
-    """
-    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= scale:
-            return f"{count / scale:.3g} {unit}"
-    return f"{count / 1e3:.3g} kB"
 
 
 def _duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from data_pipeline.channels import Channel
 from data_pipeline.errors import DataError
+from data_pipeline.quality.places import listed_times
 from data_pipeline.regrid import Regridder
 from data_pipeline.times import HOUR, shown
 from data_pipeline.variables import variable
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 VALID_FRACTION = {"everywhere": 1.0, "sea": 0.5}
 """Share of a target cell that must be valid: a hole in the source shall be seen, not averaged away, but a coast is
 no hole."""
-
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def require_unique(held: Times) -> None:
     """Raise a DataError that names the times which occur twice, if there are any."""
     unique, counts = np.unique(held, return_counts=True)
     if np.any(counts > 1):
-        raise DataError(f"times occur twice: {_show(unique[counts > 1])}; remove the copies")
+        raise DataError(f"times occur twice: {listed_times(unique[counts > 1])}; remove the copies")
 
 
 def require_times(held: Times, times: Times, interval: np.timedelta64, summed: dict[str, int]) -> None:
@@ -148,11 +147,12 @@ def require_times(held: Times, times: Times, interval: np.timedelta64, summed: d
     needed = np.unique(np.concatenate([times, *(_ends(times, interval, hours) for hours in summed.values())]))
     missing = np.setdiff1d(needed, held)
     if missing.size == needed.size:
-        raise DataError(f"a source holds no time of {_span(times)}; it holds {_span(held)}; change 'period'")
+        asked, have = (f"{_span(some)}{_hours_of_day(some)}" for some in (times, held))
+        raise DataError(f"a source holds no time of {asked}; it holds {have}; change 'period'")
     if missing.size:
         raise DataError(
             f"{missing.size} of {needed.size} times are missing at an interval of {interval / HOUR:g} h: "
-            f"{_show(missing)}; the source holds {_span(held)}; complete it, or choose a period without the gap"
+            f"{listed_times(missing)}; the source holds {_span(held)}; complete it, or choose a period without the gap"
         )
 
 
@@ -162,9 +162,9 @@ def _ends(times: Times, interval: np.timedelta64, hours: int) -> Times:
     return np.asarray((times[:, None] - before).ravel())
 
 
-def _show(times: Times) -> str:
-    first = ", ".join(shown(time) for time in times[:_SHOWN])
-    return first + (f" and {times.size - _SHOWN} more" if times.size > _SHOWN else "")
+def _hours_of_day(times: Times) -> str:
+    hours = np.unique((times - times.astype("datetime64[D]")) // HOUR)
+    return f" at {', '.join(f'{int(hour):02d}' for hour in hours)} UTC" if hours.size else ""
 
 
 def _span(times: Times) -> str:

@@ -6,6 +6,7 @@ Slabs know nothing of each other, so that any number of threads, processes or ma
 from __future__ import annotations
 
 from collections import deque
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from data_pipeline.shards import Shards, shard_path, write_shard
 from data_pipeline.statistics import SlabSummary, longest_lag, summarise_seam, summarise_slab
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
@@ -40,21 +42,26 @@ def slab_times(config: DataConfig, number: int) -> Times:
     return config.times[number * config.slots : (number + 1) * config.slots]
 
 
-def write_slab(gathering: Gathering, scaling: Scaling | None, folder: Path, number: int) -> int:
+def write_slab(
+    gathering: Gathering, scaling: Scaling | None, folder: Path, number: int, stop: threading.Event | None = None
+) -> int:
     """Write shard ``number`` of the store that grows in ``folder`` and enter it in the ledger; the number of its times.
 
-    Memory holds a block of source fields and the last 24 hours of states, however long the shard.
+    Memory holds a block of source fields and the last 24 hours of states, however long the shard. Once ``stop`` is
+    set, it is given up at the next state.
 
     Raises
     ------
     DataError
         If a source cannot be read, or values are bad and not accepted by the config; nothing is left of the shard.
+    CancelledError
+        If it was given up; nothing is left of it then either.
     """
     config = gathering.config
     times, report = slab_times(config, number), Report()
     tally = Tally(config)
     path = shard_path(folder / GROWING / "fields", number)
-    states = _checked(gathering.around(times), times, report)
+    states = _until(stop, _checked(gathering.around(times), times, report))
     digest = write_shard(path, tally.watch(_stored(states, scaling), times, scaling), config.slots)
     Ledger(folder / LEDGER).enter(number, Entry(digest, tally.summary, tuple(report)))
     return len(times)
@@ -85,6 +92,13 @@ def _checked(gathering: Gathering, times: Times, report: Report) -> Iterator[Sta
         if not unaccepted(report, config).findings:  # else the others are read only to list what is wrong
             yield state
     unaccepted(report, config).raise_errors()
+
+
+def _until(stop: threading.Event | None, states: Iterable[State]) -> Iterator[State]:
+    for state in states:
+        if stop is not None and stop.is_set():
+            raise CancelledError
+        yield state
 
 
 def _stored(states: Iterable[State], scaling: Scaling | None) -> Iterator[Stored]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from data_pipeline.errors import SphercastError
 
@@ -14,33 +17,69 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SECONDS_TO_CONNECT = 10
+_SECONDS_TO_CONNECT = 8
+
+
+@dataclass(frozen=True)
+class Workers:
+    """An executor, and what tells its threads that nobody waits for them any more; workers elsewhere have no ear."""
+
+    pool: Executor
+    stop: threading.Event | None = None
 
 
 @contextmanager
-def workers(threads: int | None, scheduler: str | None) -> Iterator[Executor]:
-    """An executor: ``threads`` of them (by default one a core), or the cluster whose scheduler is at that address.
+def workers(threads: int | None, scheduler: str | None) -> Iterator[Workers]:
+    """``threads`` of them (by default one a core), or the cluster whose scheduler is at that address.
 
     Raises
     ------
     SphercastError
         If no scheduler answers at the address.
     """
-    if scheduler is None:
-        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            yield pool
+    if scheduler is not None:
+        with _cluster(scheduler) as pool:
+            yield Workers(pool)
         return
+    stop = threading.Event()
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        try:
+            yield Workers(pool, stop)
+        finally:
+            stop.set()
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Executor]:
     from distributed import Client  # noqa: PLC0415, it takes a second to import
 
+    _require_scheduler(address)
+    with (
+        Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+        client.get_executor(pure=False) as pool,
+    ):
+        yield cast("Executor", pool)
+
+
+def _require_scheduler(address: str) -> None:
+    """Ask who is there before dask's client does, which tells in pages what is wrong with an address."""
     try:
-        client = Client(scheduler, timeout=_SECONDS_TO_CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
+        asyncio.run(asyncio.wait_for(_meet(address), _SECONDS_TO_CONNECT + 1))
+    except Exception as error:  # of any kind, even MemoryError, where something else than dask answers
+        reason = " ".join(str(error).split()) or "what answers does not speak as one"
         raise SphercastError(
-            f"no dask scheduler answers at {scheduler} ({error}); start one with 'dask scheduler', or leave "
+            f"no dask scheduler answers at {address} ({reason}); start one with 'dask scheduler', or leave "
             "--scheduler out to work on this machine"
         ) from error
-    with client, client.get_executor(pure=False) as pool:  # type: ignore[no-untyped-call]
-        yield cast("Executor", pool)
+
+
+async def _meet(address: str) -> None:
+    from distributed.core import rpc  # noqa: PLC0415
+
+    async with rpc(address, timeout=_SECONDS_TO_CONNECT) as remote:  # type: ignore[no-untyped-call]
+        found: Any = await remote.identity()
+    if found["type"] != "Scheduler":
+        raise ValueError(f"a {found['type'].lower()} does")
 
 
 def result_of(future: Future[T]) -> T:

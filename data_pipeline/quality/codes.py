@@ -10,7 +10,8 @@ Severity = Literal["error", "warning", "info"]
 class Code(NamedTuple):
     """How grave findings with this code are, and what they mean, in one sentence.
 
-    An ``error`` stops a build; a ``warning`` is for a person to judge; ``info`` says what was repaired exactly.
+    An ``error`` stops a build; a ``warning`` is for a person to judge; ``info`` says what was repaired exactly, or left
+    aside.
     """
 
     severity: Severity
@@ -30,6 +31,7 @@ _REPAIRS = {
     "time-sorted": "Times that were out of order were sorted.",
     "calendar-converted": "Times of a standard calendar in another type became 64-bit times.",
     "units-converted": "Values were converted to the canonical units.",
+    "variables-unknown": "Variables that sphercast does not know were not looked at.",
     "preliminary": "Some times are preliminary (ERA5T, expver 0005) and may change once when they become final.",
 }
 
@@ -61,6 +63,7 @@ _LAYOUT = {
 }
 
 _VALUES = {
+    "source-changed": "A source is not what it was when the build began, or when the store was built.",
     "value-fill": "An impossible value repeats: a missing value that is not declared as one.",
     "value-range": "Values lie outside the range that physics allows.",
     "value-infinite": "Values are infinite.",
@@ -73,7 +76,7 @@ _VALUES = {
     "field-repeated": "A field is identical to the one before.",
     "field-jump": "A step changes the whole field far more than its other steps do.",
     "accumulation-negative": "An amount that can only grow is negative beyond rounding.",
-    "unreadable": "Values cannot be read: a file or chunk is damaged.",
+    "unreadable": "Nothing is there, or values cannot be read: a file or chunk is damaged.",
 }
 
 _SIGNATURES = {

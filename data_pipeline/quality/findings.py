@@ -13,6 +13,8 @@ from data_pipeline.quality.codes import CODES, Code, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from data_pipeline.quality.scope import Scope
+
 __all__ = ["CODES", "Code", "DefectError", "Finding", "Report", "Severity"]
 
 _LISTED = 10
@@ -74,7 +76,7 @@ class Finding:
 
 @dataclass
 class Report:
-    """Findings, one for each (code, variable): a second one adds to the count of the first.
+    """Findings, one for each (code, variable): a second one adds to the count of the first; and what was looked at.
 
     >>> report = Report()
     >>> report.add("time-missing", "1 of 5 times is missing; complete the source", time="2000-01-01T12")
@@ -83,6 +85,7 @@ class Report:
     """
 
     findings: list[Finding] = field(default_factory=list)
+    scope: Scope | None = None
 
     def add(
         self, code: str, message: str, *, variable: str | None = None, time: str | None = None,
@@ -131,7 +134,7 @@ class Report:
             raise DataError(f"{len(errors)} error(s) in the data: {listed}{more}")
 
     def to_json(self) -> str:
-        """The findings as a JSON object; keys have always the same order.
+        """The findings as a JSON object, after ``checked``, what was looked at, where that is known.
 
         >>> print(Report().to_json())
         {
@@ -141,14 +144,19 @@ class Report:
         }
         """
         rows = [{"severity": finding.severity, **asdict(finding)} for finding in self._sorted()]
-        summary = {"errors": len(self.errors), "warnings": len(self.warnings), "findings": rows}
+        checked = {"checked": asdict(self.scope)} if self.scope else {}
+        summary = {**checked, "errors": len(self.errors), "warnings": len(self.warnings), "findings": rows}
         return json.dumps(summary, indent=2, ensure_ascii=False)
 
     def table(self) -> str:
-        """The findings for people, graver ones first, at most 120 columns wide, each message on lines of its own."""
+        """What was looked at, and the findings for people, graver ones first, each message on lines of its own.
+
+        It is at most 120 columns wide.
+        """
         rows = [_row(finding) for finding in self._sorted()]
         widths = [max(len(cell) for cell in column) for column in zip(_HEADER, *rows, strict=True)]
-        lines = [_aligned(_HEADER, widths)] if rows else []
+        lines = [str(self.scope)] if self.scope else []
+        lines += [_aligned(_HEADER, widths)] if rows else []
         for row, finding in zip(rows, self._sorted(), strict=True):
             lines.append(_aligned(row, widths))
             lines += textwrap.wrap(finding.message, _WIDTH, initial_indent="    ", subsequent_indent="    ")

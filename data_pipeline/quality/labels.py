@@ -8,10 +8,11 @@ import numpy as np
 
 from data_pipeline.errors import DataError
 from data_pipeline.grid import CIRCLE, POLE, Grid
+from data_pipeline.quality.places import listed_times
 from data_pipeline.times import HOUR, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     Times = NDArray[np.datetime64]
     Floats = NDArray[np.float64]
+    Span = tuple[np.datetime64, np.datetime64]
 
-_LISTED = 5
 _GAP = 1.5
 """Spacings beyond which something is missing between two rows or columns."""
 _REGULAR = 0.01
@@ -31,7 +32,7 @@ _NO_TIME = np.timedelta64(0)
 
 def check_labels(
     dataset: xr.Dataset, report: Report, *, interval: np.timedelta64 | None = None,
-    levels: Collection[int] | None = None,
+    levels: Collection[int] | None = None, periods: Sequence[Span] = (),
 ) -> None:  # fmt: skip
     """Check the axes of a canonical dataset, and add what is wrong with them to the report.
 
@@ -45,16 +46,24 @@ def check_labels(
         Between two times; by default the one that occurs most.
     levels
         Levels in hPa that must be there; by default any.
+    periods
+        First and last times of separate periods, where the data declare them; by default all is one period.
     """
     if "time" in dataset.dims:
-        check_time_axis(dataset["time"].values, report, interval)
+        check_time_axis(dataset["time"].values, report, interval, periods)
     check_globe(dataset, report)
     held = dataset["level"].values.tolist() if "level" in dataset.dims else []
     _check_levels(held, levels or (), report)
 
 
-def check_time_axis(times: Times, report: Report, interval: np.timedelta64 | None = None) -> None:
-    """Duplicate, unsorted, missing, irregular and broken times; ``interval`` is by default the one that occurs most."""
+def check_time_axis(
+    times: Times, report: Report, interval: np.timedelta64 | None = None, periods: Sequence[Span] = ()
+) -> None:
+    """Duplicate, unsorted, missing, irregular and broken times; ``interval`` is by default the one that occurs most.
+
+    Each of the separate ``periods`` (first and last time) must be complete, by default one from the first time to the
+    last; between them nothing is expected.
+    """
     if times.dtype.kind != "M" or np.isnat(times).any():
         report.add("time-invalid", f"times are {times.dtype} with gaps or no dates, expected dates; label them again")
         return
@@ -69,17 +78,18 @@ def check_time_axis(times: Times, report: Report, interval: np.timedelta64 | Non
     times = np.unique(times)
     interval = interval or _usual(np.diff(times))
     if interval is not None:
-        _check_regular(times, interval, report)
+        _check_regular(times, interval, periods or [(times[0], times[-1])], report)
 
 
-def _check_regular(times: Times, interval: np.timedelta64, report: Report) -> None:
-    expected = np.arange(times[0], times[-1] + np.timedelta64(1, "ns"), interval)
+def _check_regular(times: Times, interval: np.timedelta64, periods: Sequence[Span], report: Report) -> None:
+    instant = np.timedelta64(1, "ns")
+    expected = np.unique(np.concatenate([np.arange(first, last + instant, interval) for first, last in periods]))
     hours = f"{interval / HOUR:g} h"
     missing = np.setdiff1d(expected, times)
     message = f"of {expected.size} times at an interval of {hours} are missing"
     _add_times(report, "time-missing", message, "complete the source, or choose a period without the gap", missing)
     extra = np.setdiff1d(times, expected)
-    message = f"times are off the interval of {hours}"
+    message = f"times are off the interval of {hours}{' or outside the periods that are declared' * (len(periods) > 1)}"
     _add_times(report, "time-irregular", message, "select regular ones, or give another interval", extra)
 
 
@@ -93,9 +103,7 @@ def _usual(steps: NDArray[np.timedelta64]) -> np.timedelta64 | None:
 
 def _add_times(report: Report, code: str, what: str, remedy: str, times: Times) -> None:
     if times.size:
-        listed = ", ".join(shown(time) for time in times[:_LISTED])
-        more = f" and {times.size - _LISTED} more" if times.size > _LISTED else ""
-        message = f"{times.size} {what}: {listed}{more}; {remedy}"
+        message = f"{times.size} {what}: {listed_times(times)}; {remedy}"
         report.add(code, message, time=shown(times[0]), count=int(times.size))
 
 

@@ -10,6 +10,8 @@ from data_pipeline.units import conversions
 from data_pipeline.variables import GRAVITY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from data_pipeline.channels import Channel
 
 Range = tuple[float, float]
@@ -24,10 +26,7 @@ _TYPICAL_MEAN: dict[str, Range] = {
     "total_column_water_vapour": (2.0, 80.0),
     "total_precipitation": (1e-5, 0.03),
     "geopotential_at_surface": (800.0, 1.2e4),
-    "land_sea_mask": (0.0, 1.0),
-    "lake_cover": (0.0, 1.0),
-    "sea_ice_cover": (0.0, 1.0),
-    "total_cloud_cover": (0.0, 1.0),
+    **dict.fromkeys(("land_sea_mask", "lake_cover", "sea_ice_cover", "total_cloud_cover"), (0.0, 1.0)),
     "boundary_layer_height": (50.0, 3000.0),
 }
 """Area means over the globe in canonical units, with room for other climates but not for other units."""
@@ -50,17 +49,30 @@ def standard_height(pressure_hpa: float) -> float:
 
 def typical_mean(channel: Channel) -> Range | None:
     """Bounds of the global mean in canonical units, or none where it says nothing about units."""
-    if channel.level is None:
-        return _TYPICAL_MEAN.get(channel.variable_name)
-    moist = channel.level >= _MOIST
-    if channel.variable_name == "geopotential":
-        height = GRAVITY * standard_height(channel.level)
-        return (0.5 * height, 1.6 * height) if channel.level <= _LOWEST_CLEAR else None
-    if channel.variable_name == "specific_humidity":
-        return 2e-5 if moist else 0.0, max(1e-4, 0.03 * (channel.level / 1000) ** 3)
-    if channel.variable_name == "relative_humidity":
-        return (8.0, 115.0) if moist else None
+    on_level = _TYPICAL_ON_LEVEL.get(channel.variable_name)
+    if channel.level is not None and on_level is not None:
+        return on_level(channel.level)
     return _TYPICAL_MEAN.get(channel.variable_name)
+
+
+def _typical_geopotential(level: int) -> Range | None:
+    height = GRAVITY * standard_height(level)
+    return (0.5 * height, 1.6 * height) if level <= _LOWEST_CLEAR else None
+
+
+def _typical_specific_humidity(level: int) -> Range:
+    return 2e-5 if level >= _MOIST else 0.0, max(1e-4, 0.03 * (level / 1000) ** 3)
+
+
+def _typical_relative_humidity(level: int) -> Range | None:
+    return (8.0, 115.0) if level >= _MOIST else None
+
+
+_TYPICAL_ON_LEVEL: dict[str, Callable[[int], Range | None]] = {
+    "geopotential": _typical_geopotential,
+    "specific_humidity": _typical_specific_humidity,
+    "relative_humidity": _typical_relative_humidity,
+}
 
 
 def contradiction(mean: float, channel: Channel) -> str:

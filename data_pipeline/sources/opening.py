@@ -11,6 +11,7 @@ import xarray as xr
 
 from data_pipeline.errors import DAMAGES, DataError
 from data_pipeline.remote import is_url, local_copy, open_zarr_store
+from data_pipeline.sampling import STATES, is_sample_folder
 from data_pipeline.sources.lazy import chunked, time_name
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def _matches(path: str | Path) -> tuple[str, ...]:
 
 
 def _netcdf_in(folder: Path) -> list[Path]:
+    if is_sample_folder(folder):
+        return [folder / STATES]
     files = sorted(file for file in folder.iterdir() if file.suffix in _NETCDF)
     if not files:
         inside = f"neither {', '.join(_ZARR_METADATA)} nor a file *{', *'.join(_NETCDF)} is in this folder"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from data_pipeline.sources.grib import GribSource
+
 settings.register_profile("shared machine", deadline=None)  # a slow moment is no failure
 settings.load_profile("shared machine")
 
@@ -32,6 +34,14 @@ def grid() -> Grid:
 def states(grid: Grid) -> xr.Dataset:
     """Five days, six-hourly, canonical, in memory."""
     return mock_states(grid, mock_times("2001-01-01", 20))
+
+
+@pytest.fixture
+def write_grib(tmp_path: Path) -> Callable[..., GribSource]:
+    """Writes messages into a file below ``tmp_path``; the source of it."""
+    from tests.data_pipeline.grib_messages import writer  # needs the extra
+
+    return writer(tmp_path)
 
 
 @pytest.fixture
@@ -58,10 +68,11 @@ def config(tmp_path: Path) -> Callable[..., DataConfig]:
             "static": ["geopotential_at_surface", "land_sea_mask"],
             "grid": {"kind": "equiangular", "latitudes": 8, "longitudes": 16},
             "period": {"start": "2001-01-01", "stop": "2001-01-05"},
-            "training_period": {"start": "2001-01-01", "stop": "2001-01-04"},
             "interval_hours": 6,
             "climatology": None,
         }
-        return DataConfig.model_validate({**values, **changes})
+        ends = {**values, **changes}["period"]
+        inside = {"start": max(ends["start"], "2001-01-01"), "stop": min(ends["stop"], "2001-01-04")}
+        return DataConfig.model_validate({**values, "training_period": inside, **changes})
 
     return make

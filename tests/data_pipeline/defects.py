@@ -190,6 +190,7 @@ DEFECTS: dict[str, Defect] = {
     "Celsius, and says so": Defect("units-converted", lambda w: relabelled("2m_temperature", "degC")(
         scaled("2m_temperature", 1, -273.15)(w))),
     "short name": Defect("variables-renamed", lambda w: w.rename({"mean_sea_level_pressure": "msl"})),
+    "a variable of its own": Defect("variables-unknown", lambda w: w.assign(ice_cream=w["2m_temperature"])),
     "ERA5T": Defect("preliminary", _preliminary),
     # layout
     "nothing known": Defect("variable-missing", lambda w: w[["temperature"]].rename(temperature="ice_cream")),

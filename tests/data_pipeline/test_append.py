@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import errno
+import threading
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 import xarray as xr
 
 from data_pipeline.building.append import append
 from data_pipeline.building.build import REPLACED, build
+from data_pipeline.building.origin import SOURCE_CHANGED
 from data_pipeline.building.report import read_report, report_path
+from data_pipeline.config import Period
 from data_pipeline.errors import DataError
 from data_pipeline.integrity import sha256, verify
+from data_pipeline.quality.codes import CODES, Code
 from data_pipeline.shards import shard_path
 from data_pipeline.store import open_store, partial_path
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHORT = {"start": "2001-01-01", "stop": "2001-01-03"}
 
@@ -84,6 +85,76 @@ def test_nothing_to_add_is_no_error(config) -> None:
     assert contents(made.store) == before
 
 
+def test_a_reader_never_misses_the_store(config, monkeypatch) -> None:
+    made = config(period=SHORT)
+    build(made, progress=False)
+    missed, over = [], threading.Event()
+
+    def poll() -> None:
+        while not over.is_set():
+            missed.extend([] if (made.store / "zarr.json").exists() else [1])
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    rename, renamed = Path.rename, []
+    monkeypatch.setattr(Path, "rename", lambda path, target: (renamed.append(path), rename(path, target))[1])
+    append(config(), progress=False)
+    over.set()
+    reader.join()
+    assert not missed
+    assert made.store not in renamed
+    assert len(open_store(made.store).times) == 20
+
+
+def test_a_disk_that_cannot_exchange_names(config, monkeypatch) -> None:
+    build(config(period=SHORT), progress=False)
+    monkeypatch.setattr("data_pipeline.building.build.exchange", lambda *_: False)
+    grown = append(config(), progress=False)
+    assert len(open_store(grown).times) == 20
+    assert verify(grown) == []
+    assert not partial_path(grown).exists()
+
+
+def test_a_store_that_stands_elsewhere(config, tmp_path) -> None:
+    store = build(config(period=SHORT), progress=False)
+    store.rename(tmp_path / "elsewhere.zarr")
+    store.symlink_to(tmp_path / "elsewhere.zarr")
+    append(config(), progress=False)
+    assert len(open_store(store).times) == 20
+    assert len(open_store(tmp_path / "elsewhere.zarr").times) == 12
+    assert not partial_path(store).exists()
+
+
+def test_death_right_after_the_exchange(config, monkeypatch) -> None:
+    build(config(period=SHORT), progress=False)
+    monkeypatch.setattr("data_pipeline.building.build.clear_all", lambda _: None)
+    grown = append(config(), progress=False)
+    monkeypatch.undo()
+    before = contents(grown)
+    assert (partial_path(grown) / "store").exists()
+    assert append(config(), progress=False) == grown
+    assert contents(grown) == before
+    assert not partial_path(grown).exists()
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize(("time", "code"), [(9, "2001-01-03T06"), (11, "2001-01-03T18")])
+def test_sources_that_changed_are_not_appended_in_silence(
+    config, tmp_path, monkeypatch, precision: str, time: int, code: str
+) -> None:
+    monkeypatch.setitem(CODES, SOURCE_CHANGED, Code("error", "A source changed."))
+    build(config(period=SHORT, precision=precision), progress=False)
+    with xr.open_dataset(tmp_path / "states.nc", engine="netcdf4") as raw:
+        revised = raw.load()
+    revised["t2m"][time, 8:10] += 0.5
+    (tmp_path / "states.nc").unlink()
+    revised.to_netcdf(tmp_path / "states.nc")
+    with pytest.raises(DataError, match=f"other values of 2m_temperature at {code} than .*changed since .*build it"):
+        append(config(precision=precision), progress=False)
+    grown = append(config(precision=precision, accept=[SOURCE_CHANGED]), progress=False)
+    assert [one.time for one in read_report(report_path(grown)) if one.code == SOURCE_CHANGED] == [code]
+
+
 def test_death_between_the_two_renames(config) -> None:
     made = config()
     build(made, progress=False)
@@ -98,14 +169,17 @@ def test_death_between_the_two_renames(config) -> None:
 
 def test_a_copy_across_the_seam_is_seen(config, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("data_pipeline.building.precheck.PAIRS", 1)
-    build(config(period={"start": "2001-01-01", "stop": "2001-01-03T06"}), progress=False)  # two full shards
+    two_days = {"training_period": {"start": "2001-01-01", "stop": "2001-01-02"}}
+    build(
+        config(period={"start": "2001-01-01", "stop": "2001-01-03T06"}, **two_days), progress=False
+    )  # two full shards
     with xr.open_dataset(tmp_path / "states.nc", engine="netcdf4") as raw:
         stuck = raw.load()
     stuck["t2m"][10] = stuck["t2m"][9].values
     (tmp_path / "states.nc").unlink()
     stuck.to_netcdf(tmp_path / "states.nc")
     with pytest.raises(DataError, match=r"field-repeated \(2m_temperature, 2001-01-03T12\)"):
-        append(config(), progress=False)
+        append(config(**two_days), progress=False)
 
 
 def test_what_was_noticed_before_stays_in_the_report(config, tmp_path) -> None:
@@ -126,7 +200,8 @@ def test_what_was_noticed_before_stays_in_the_report(config, tmp_path) -> None:
 
 def test_half_precision_is_not_lengthened_inside_the_training_period(config) -> None:
     long = {"training_period": {"start": "2001-01-01", "stop": "2001-01-04"}, "precision": "float16"}
-    build(config(period=SHORT, **long), progress=False)
+    earlier = {"period": Period.model_validate(SHORT)}  # as configs could be once
+    build(config(**long).model_copy(update=earlier), progress=False)
     with pytest.raises(DataError, match=r"was scaled before its training period ended \(2001-01-04\); build it anew"):
         append(config(**long), progress=False)
 
@@ -149,10 +224,10 @@ def test_no_store(config) -> None:
     ("changes", "message"),
     [
         ({"variables": {"2m_temperature": None}}, "built with other variables; expected only a later period.stop"),
-        ({"period": {"start": "2001-01-01T06", "stop": "2001-01-05"}}, "built with other period.start"),
+        ({"period": {"start": "2000-12-31T18", "stop": "2001-01-05"}}, "built with other period.start"),
         (
-            {"period": {"start": "2001-01-01", "stop": "2001-01-02"}},
-            "goes to 2001-01-03 already, got 2001-01-02",
+            {"period": {"start": "2001-01-01", "stop": "2001-01-03T23"}},
+            "goes to 2001-01-03 already, got 2001-01-03T23",
         ),
         ({"precision": "float16", "interval_hours": 12}, "built with other interval_hours, precision"),
     ],

@@ -13,12 +13,14 @@ import xarray as xr
 from data_pipeline.building.build import Crew, build, prepare
 from data_pipeline.building.gather import open_sources
 from data_pipeline.building.ledger import Ledger
+from data_pipeline.building.origin import SOURCE_CHANGED
 from data_pipeline.building.provenance import digest_of
 from data_pipeline.building.report import read_report, report_path
 from data_pipeline.building.slabs import GROWING, LEDGER
 from data_pipeline.errors import DataError
 from data_pipeline.integrity import sha256
 from data_pipeline.quality import Report
+from data_pipeline.quality.codes import CODES, Code
 from data_pipeline.shards import write_shard
 from data_pipeline.statistics import compute_statistics
 from data_pipeline.store import open_store, partial_path
@@ -107,7 +109,9 @@ def test_a_moved_store_is_still_its_configs(config, tmp_path) -> None:
 
 def test_another_configs_store_is_refused(config) -> None:
     build(config(), progress=False)
-    with pytest.raises(DataError, match=r"store\.zarr exists and was not built from this config; remove it, set"):
+    with pytest.raises(
+        DataError, match=r"store\.zarr exists and was not built from this config \(other var.*remove it"
+    ):
         build(config(variables={"2m_temperature": None}), progress=False)
 
 
@@ -128,6 +132,7 @@ def test_refusals_come_before_anything_is_written(config, tmp_path) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -50.0])
 def test_bad_values_stop_the_build_and_a_mended_source_resumes_it(config, tmp_path, monkeypatch, bad: float) -> None:
+    monkeypatch.setitem(CODES, SOURCE_CHANGED, Code("error", "A source changed."))
     monkeypatch.setattr("data_pipeline.building.precheck.PAIRS", 1)  # the sample does not see it
     made = config()
     with xr.open_dataset(tmp_path / "states.nc", engine="netcdf4") as raw:
@@ -142,8 +147,13 @@ def test_bad_values_stop_the_build_and_a_mended_source_resumes_it(config, tmp_pa
     assert Ledger(partial_path(made.store) / LEDGER).finished() >= {0, 1}
     (tmp_path / "states.nc").unlink()
     good.to_netcdf(tmp_path / "states.nc")
-    build(made, progress=False)
+    with pytest.raises(
+        DataError, match=r"states\.nc changed \(.*its shards would be of two versions; remove .* or name"
+    ):
+        build(made, progress=False)
+    build(config(accept=[SOURCE_CHANGED]), progress=False)
     assert np.isfinite(open_store(made.store).read(range(20))).all()
+    assert SOURCE_CHANGED in read_report(report_path(made.store)).codes
 
 
 def test_one_missing_value_is_not_averaged_away(config, tmp_path) -> None:
@@ -182,7 +192,9 @@ def test_an_unfinished_build_of_another_config_is_refused(config, monkeypatch) -
     monkeypatch.setattr("data_pipeline.building.build.summarise", lambda *args, **options: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         build(config(), progress=False)
-    with pytest.raises(DataError, match=r"zarr\.partial is an unfinished build of another config; remove it"):
+    with pytest.raises(
+        DataError, match=r"zarr\.partial is an unfinished build of another config \(other static\); remove"
+    ):
         build(config(static=["land_sea_mask"]), progress=False)
 
 

@@ -43,7 +43,17 @@ def test_a_good_config() -> None:
     [
         ({"colour": "red"}, "Extra inputs are not permitted"),
         ({"sources": []}, "at least 1 item"),
-        ({"sources": [{"kind": "ftp", "path": "x"}]}, "'arco_era5', 'files', 'grib', 'speedy', 'weatherbench2'"),
+        (
+            {"sources": [{"kind": "ftp", "path": "x"}]},
+            "got a source of kind 'ftp', expected one of: 'arco_era5', 'files', 'grib', 'speedy', 'weatherbench2' [",
+        ),
+        (
+            {"sources": [{"kind": "weatherbench"}]},
+            "'speedy', 'weatherbench2'; did you mean 'weatherbench2'?",
+        ),
+        ({"sources": [{"path": "x"}]}, "got a source of no kind, expected one of: 'arco_era5'"),
+        ({"sources": [{"kind": 2, "path": "x"}]}, "got a source of kind 2, expected one of: 'arco_era5'"),
+        ({"sources": ["era5.zarr"]}, "sources.0"),
         ({"sources": [{"kind": "files", "path": "x", "mode": "r"}]}, "Extra inputs"),
         ({"variables": {}}, "got no channels, expected at least one variable"),
         ({"variables": {"rain": None}}, "unknown variable 'rain'; expected one of"),
@@ -64,6 +74,32 @@ def test_refusals(change: dict, message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         DataConfig.model_validate({**GOOD, **change})
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("period", "training", "inside"),
+    [
+        (("2000-01-01", "2000-12-31"), ("2000-01-01", "2000-12-31"), True),
+        (("2000-01-01", "2000-12-31"), ("2000", "2000"), True),
+        (("2000-01-01", "2000-12-31"), ("1999-12-31", "2000-06-30"), False),
+        (("2000-01-01", "2000-12-31"), ("2000-06-01", "2001-01-01T00"), False),
+        (("2000-01-01T06", "2000-12-31"), ("2000-01-01", "2000-06-30"), False),
+        (("2000-01-01T06", "2000-12-31"), ("2000-01-01T01", "2000-06-30"), True),
+        (("2000-01-01", "2000-12-31T18"), ("2000-01-01", "2000-12-31"), True),
+        (("2000-01-01", "2000-12-31T12"), ("2000-01-01", "2000-12-31"), False),
+    ],
+)
+def test_the_training_period_lies_inside_the_period(
+    period: tuple[str, str], training: tuple[str, str], *, inside: bool
+) -> None:
+    spans = [dict(zip(("start", "stop"), ends, strict=True)) for ends in (period, training)]
+    values = {**GOOD, "period": spans[0], "training_period": spans[1]}
+    if inside:
+        assert DataConfig.model_validate(values).training_period.stop == training[1]
+        return
+    expected = rf"the training period {training[0]}\.\.{training[1]} is partly outside the period {period[0]}\.\."
+    with pytest.raises(ValidationError, match=expected):
+        DataConfig.model_validate(values)
 
 
 def test_configs_are_frozen() -> None:

@@ -205,7 +205,10 @@ def test_a_channel_in_two_sources_is_refused(tmp_path, config) -> None:
 def test_every_source_must_have_the_times(tmp_path, config) -> None:
     shifted = world(start="2001-01-01T03", **{"2m_temperature": None})
     sources = files(tmp_path, one=world(temperature=[500, 850]), two=shifted)
-    with pytest.raises(DataError, match=r"a source holds no time of 20 times in .*; it holds .* 2001-01-01T03"):
+    with pytest.raises(
+        DataError,
+        match=r"no time of 20 times in .* at 00, 06, 12, 18 UTC; it holds .*-01-01T03\.\..* at 03, 09, 15, 21 UTC",
+    ):
         open_sources(config(sources=sources, static=[]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -31,8 +31,6 @@ from tests.data_pipeline.grib_messages import (
     everything,
     message,
     messages,
-    precipitation,
-    writer,
 )
 from tests.mock_world import mock_states, mock_static
 
@@ -40,43 +38,38 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    return writer(tmp_path)
-
-
 # what comes back
 
 
 @pytest.mark.parametrize("scan", SCANS)
 @pytest.mark.parametrize("edition", [1, 2])
-def test_every_scanning_order(write: Write, edition: int, scan: tuple[int, int, int]) -> None:
+def test_every_scanning_order(write_grib: Write, edition: int, scan: tuple[int, int, int]) -> None:
     world = WORLD.isel(time=[0])
-    assert_same(everything(write(messages(world, edition, scan=scan))), world)
+    assert_same(everything(write_grib(messages(world, edition, scan=scan))), world)
 
 
 @pytest.mark.parametrize("scan", [(0, 0, 0), (1, 1, 0)])
 @pytest.mark.parametrize("edition", [1, 2])
-def test_gaussian_grids(write: Write, edition: int, scan: tuple[int, int, int]) -> None:
+def test_gaussian_grids(write_grib: Write, edition: int, scan: tuple[int, int, int]) -> None:
     world = mock_states(Grid.gaussian(32, 64), TIMES[:2], {"temperature": (500,)})
-    assert_same(everything(write(messages(world, edition, kind="gg", scan=scan)), {"temperature"}), world)
+    assert_same(everything(write_grib(messages(world, edition, kind="gg", scan=scan)), {"temperature"}), world)
 
 
 @pytest.mark.parametrize("edition", [1, 2])
-def test_labels_finer_than_the_increments_of_the_first_edition(write: Write, edition: int) -> None:
+def test_labels_finer_than_the_increments_of_the_first_edition(write_grib: Write, edition: int) -> None:
     grid = Grid.equiangular(128, 256, poles=False)  # 1.40625 degrees: whole millidegrees add up to 0.03 degrees
     world = mock_states(grid, TIMES[:1], {"mean_sea_level_pressure": None})
-    assert Grid.of(everything(write(messages(world, edition)))).matches(grid)
+    assert Grid.of(everything(write_grib(messages(world, edition)))).matches(grid)
 
 
 @pytest.mark.parametrize("scan", [0, 1])
-def test_longitudes_that_start_at_the_date_line(write: Write, scan: int) -> None:
+def test_longitudes_that_start_at_the_date_line(write_grib: Write, scan: int) -> None:
     world = WORLD[["mean_sea_level_pressure"]].isel(time=[0])
     values = np.roll(world["mean_sea_level_pressure"].values[0], 6, axis=1)[:, :: -1 if scan else 1]
     ends = (180.0, 150.0)[:: -1 if scan else 1]
     keys = {"longitudeOfFirstGridPointInDegrees": ends[0], "longitudeOfLastGridPointInDegrees": ends[1]}
     content = message(values, shortName="msl", typeOfLevel="meanSea", **at(TIMES[0]), **keys, iScansNegatively=scan)
-    assert_same(everything(write([content])), world)
+    assert_same(everything(write_grib([content])), world)
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -89,9 +82,9 @@ def test_order_and_files_do_not_matter(tmp_path: Path, order: list[int], cut: in
     assert_same(everything(GribSource(path=str(tmp_path))), WORLD)
 
 
-def test_editions_and_scanning_orders_in_one_folder(write: Write, tmp_path: Path) -> None:
-    write(messages(WORLD[["temperature"]], 1, scan=(0, 1, 0)), "a.grib1")
-    write(messages(WORLD[["geopotential", "mean_sea_level_pressure"]], 2), "b.grib2")
+def test_editions_and_scanning_orders_in_one_folder(write_grib: Write, tmp_path: Path) -> None:
+    write_grib(messages(WORLD[["temperature"]], 1, scan=(0, 1, 0)), "a.grib1")
+    write_grib(messages(WORLD[["geopotential", "mean_sea_level_pressure"]], 2), "b.grib2")
     (tmp_path / "b.grib2.5b7b6.idx").write_bytes(b"left by cfgrib")
     assert_same(everything(GribSource(path=str(tmp_path))), WORLD)
     assert_same(everything(GribSource(path=str(tmp_path / "*.grib?"))), WORLD)
@@ -99,12 +92,12 @@ def test_editions_and_scanning_orders_in_one_folder(write: Write, tmp_path: Path
 
 
 @pytest.mark.parametrize("edition", [1, 2])
-def test_missing_values_are_nan(write: Write, edition: int) -> None:
+def test_missing_values_are_nan(write_grib: Write, edition: int) -> None:
     values = WORLD["mean_sea_level_pressure"].values[0].astype(np.float64)
     values[0, :3] = 9999.0
     values[1, 0] = np.nan
     content = message(np.nan_to_num(values, nan=-1e30), edition=edition, level=500, bitmapPresent=1, missingValue=-1e30)
-    result = everything(write([content]), {"temperature"})["temperature"].values[0, 0]
+    result = everything(write_grib([content]), {"temperature"})["temperature"].values[0, 0]
     np.testing.assert_allclose(result, values, rtol=1e-6)  # 9999, which eccodes takes for missing by default, is none
     assert np.isnan(result[1, 0])
 
@@ -131,20 +124,20 @@ def test_every_packing_is_as_eccodes_unpacks_it(
 
 
 @pytest.mark.parametrize("packing", ["grid_ccsds", "grid_jpeg", "grid_complex_spatial_differencing", "grid_ieee"])
-def test_packings_that_eccodes_unpacks(write: Write, packing: str) -> None:
+def test_packings_that_eccodes_unpacks(write_grib: Write, packing: str) -> None:
     world = WORLD[["temperature"]].isel(time=[0])
-    assert_same(everything(write(messages(world, 2, packingType=packing)), {"temperature"}), world)
+    assert_same(everything(write_grib(messages(world, 2, packingType=packing)), {"temperature"}), world)
 
 
-def test_a_constant_field(write: Write) -> None:
-    result = everything(write([message(np.full(GRID.shape, 273.0), level=500)]), {"temperature"})
+def test_a_constant_field(write_grib: Write) -> None:
+    result = everything(write_grib([message(np.full(GRID.shape, 273.0), level=500)]), {"temperature"})
     assert np.all(result["temperature"] == 273)
 
 
-def test_static_fields_and_the_two_meanings_of_z(write: Write) -> None:
+def test_static_fields_and_the_two_meanings_of_z(write_grib: Write) -> None:
     static = mock_static(GRID)
     both = WORLD.merge(static.expand_dims(time=TIMES))
-    source = write(messages(both))
+    source = write_grib(messages(both))
     assert_same(everything(source, {*WORLD.data_vars, *static.data_vars}), WORLD.merge(static), rtol=1e-5)
     later = source.open({"temperature", "land_sea_mask"}, (TIMES[2], TIMES[2]))
     assert later["land_sea_mask"].dims == ("latitude", "longitude")
@@ -152,39 +145,39 @@ def test_static_fields_and_the_two_meanings_of_z(write: Write) -> None:
 
 
 @pytest.mark.parametrize(("edition", "units", "scale"), [(1, "gh", GRAVITY), (2, "gh", GRAVITY), (1, "z", 1.0)])
-def test_geopotential_from_its_height(write: Write, edition: int, units: str, scale: float) -> None:
+def test_geopotential_from_its_height(write_grib: Write, edition: int, units: str, scale: float) -> None:
     content = message(np.full(GRID.shape, 5500.0), edition=edition, shortName=units, level=500)
-    result = everything(write([content]), {"geopotential"})["geopotential"]
+    result = everything(write_grib([content]), {"geopotential"})["geopotential"]
     np.testing.assert_allclose(result, 5500 * scale, rtol=1e-6)
 
 
-def test_orography_is_geopotential_at_the_surface(write: Write) -> None:
+def test_orography_is_geopotential_at_the_surface(write_grib: Write) -> None:
     content = message(np.full(GRID.shape, 100.0), edition=2, typeOfLevel="surface", level=0, shortName="orog")
-    result = everything(write([content]), {"geopotential_at_surface"})
+    result = everything(write_grib([content]), {"geopotential_at_surface"})
     np.testing.assert_allclose(result["geopotential_at_surface"], 100 * GRAVITY, rtol=1e-6)
 
 
-def test_levels_in_pascal_and_levels_that_no_channel_has(write: Write) -> None:
+def test_levels_in_pascal_and_levels_that_no_channel_has(write_grib: Write) -> None:
     contents = [
         message(np.full(GRID.shape, 200.0 + place), edition=2, typeOfLevel=kind, level=place)
         for kind, place in (("isobaricInPa", 50), ("isobaricInhPa", 7), ("isobaricInhPa", 50), ("hybrid", 60))
     ]
-    result = everything(write(contents), {"temperature"})["temperature"]
+    result = everything(write_grib(contents), {"temperature"})["temperature"]
     assert result["level"].values.tolist() == [7, 50]
     np.testing.assert_allclose(result.isel(time=0, latitude=0, longitude=0), [207, 250], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "short"), [("lake_cover", "cl"), ("snow_depth", "sd"), ("sea_ice_cover", "ci")])
 @pytest.mark.parametrize("edition", [1, 2])
-def test_units_as_eccodes_spells_them(write: Write, edition: int, name: str, short: str) -> None:
+def test_units_as_eccodes_spells_them(write_grib: Write, edition: int, name: str, short: str) -> None:
     content = message(np.full(GRID.shape, 0.5), edition=edition, typeOfLevel="surface", level=0, shortName=short)
-    np.testing.assert_allclose(everything(write([content]), {name})[name], 0.5)
+    np.testing.assert_allclose(everything(write_grib([content]), {name})[name], 0.5)
 
 
-def test_celsius(write: Write) -> None:
+def test_celsius(write_grib: Write) -> None:
     content = message(np.full(GRID.shape, 10.0), edition=2, typeOfLevel="surface", level=0, shortName="sst")
     assert "C" in eccodes_units(content)
-    result = everything(write([content]), {"sea_surface_temperature"})["sea_surface_temperature"]
+    result = everything(write_grib([content]), {"sea_surface_temperature"})["sea_surface_temperature"]
     np.testing.assert_allclose(result, 283.15, rtol=1e-6)
 
 
@@ -195,11 +188,11 @@ def eccodes_units(content: bytes) -> str:
     return units
 
 
-# time, steps, members
+# time and files
 
 
-def test_the_window_holds_both_of_its_ends(write: Write) -> None:
-    source = write(MESSAGES)
+def test_the_window_holds_both_of_its_ends(write_grib: Write) -> None:
+    source = write_grib(MESSAGES)
     result = source.open(set(WORLD.data_vars), (TIMES[1], TIMES[2]))
     assert_same(result, WORLD.isel(time=slice(1, 3)))
     with pytest.raises(
@@ -208,101 +201,25 @@ def test_the_window_holds_both_of_its_ends(write: Write) -> None:
         source.open(set(WORLD.data_vars), (np.datetime64("1990"), np.datetime64("1991")))
 
 
-def forecasts(steps: list[int], **keys: Any) -> list[bytes]:
-    """From two initial times, 6 h apart; the value says initial hour and step."""
-    return [
-        message(np.full(GRID.shape, 200 + hour + step / 100), level=500, **at(f"2000-01-01T{hour:02}"),
-                stepUnits=1, startStep=step, endStep=step, **keys)
-        for hour in (0, 6) for step in steps
-    ]  # fmt: skip
+def test_a_file_that_changes_is_read_again(write_grib: Write) -> None:
+    assert write_grib(MESSAGES[:1]).open({"geopotential"}).sizes["time"] == 1
+    assert_same(everything(write_grib(MESSAGES)), WORLD)
 
 
-@pytest.mark.parametrize("edition", [1, 2])
-@pytest.mark.parametrize("step", [0, 6])
-def test_one_step_is_chosen(write: Write, edition: int, step: int) -> None:
-    result = everything(write(forecasts([0, 6], edition=edition), step_hours=step), {"temperature"})["temperature"]
-    start = np.datetime64("2000-01-01T00", "ns") + np.timedelta64(step, "h")
-    assert result["time"].values.tolist() == (start + np.arange(2) * np.timedelta64(6, "h")).tolist()
-    np.testing.assert_allclose(result[:, 0, 0, 0], [200 + step / 100, 206 + step / 100], rtol=1e-6)
-
-
-@pytest.mark.parametrize(("steps", "step_hours"), [([0, 6], None), ([3, 9], None), ([0, 3], None), ([0, 6], 3)])
-def test_several_steps_ask_for_a_choice(write: Write, steps: list[int], step_hours: int | None) -> None:
-    told = f"temperature has forecast steps of {steps[0]}, {steps[1]} h, got {step_hours}; choose one with"
-    with pytest.raises(DataError, match=told):
-        write(forecasts(steps), step_hours=step_hours).open({"temperature"})
-
-
-def test_a_forecast_of_another_step_stands_for_no_analysis_in_a_window(write: Write) -> None:
-    window = (np.datetime64("2000-01-01T12"), np.datetime64("2000-01-02"))  # where there is no analysis
-    with pytest.raises(DataError, match="forecast steps of 0, 6 h"):
-        write(forecasts([0, 6])).open({"temperature"}, window)
-
-
-@pytest.mark.parametrize("edition", [1, 2])
-@pytest.mark.parametrize("step_hours", [None, 0])
-def test_accumulations_beside_analyses(write: Write, edition: int, step_hours: int | None) -> None:
-    rain = precipitation(edition, [(0, 6), (6, 12), (12, 18)])
-    source = write([*rain, *MESSAGES], step_hours=step_hours)
-    result = everything(source, {"total_precipitation", "temperature"})
-    assert result["total_precipitation"].attrs["accumulation_hours"] == 6
-    assert "accumulation_hours" not in result["temperature"].attrs
-    series = result["total_precipitation"][:, 0, 0].values
-    np.testing.assert_allclose(series, [np.nan, 6e-3, 12e-3, 18e-3], rtol=1e-6)
-    assert_same(result[["temperature"]], WORLD[["temperature"]])
-
-
-@pytest.mark.parametrize("edition", [1, 2])
-def test_accumulations_of_different_length(write: Write, edition: int) -> None:
-    contents = precipitation(edition, [(0, 6), (0, 12)])
-    with pytest.raises(DataError, match=r"total_precipitation is accumulated over 6, 12 h.*choose with 'step_hours'"):
-        write(contents).open({"total_precipitation"})
-    result = everything(write(contents, step_hours=12), {"total_precipitation"})
-    assert result["total_precipitation"].attrs["accumulation_hours"] == 12
-
-
-def test_accumulations_over_minutes(write: Write) -> None:
-    content = message(
-        np.ones(GRID.shape), edition=2, typeOfLevel="surface", level=0, productDefinitionTemplateNumber=8,
-        shortName="tp", stepUnits="m", startStep=30, endStep=120,
-    )  # fmt: skip
-    with pytest.raises(DataError, match=r"accumulated over 1\.5 h, expected one number of whole hours"):
-        write([content]).open({"total_precipitation"})
-
-
-@pytest.mark.parametrize("edition", [1, 2])
-def test_one_member_of_an_ensemble(write: Write, edition: int) -> None:
-    template = {"productDefinitionTemplateNumber": 1} if edition == 2 else {}
-    contents = [
-        message(np.full(GRID.shape, 250.0 + number), edition=edition, level=500, **template, number=number)
-        for number in (0, 3)
-    ]
-    result = everything(write(contents, member=3), {"temperature"})
-    assert np.all(result["temperature"] == 253)
-    for member in (None, 1):
-        with pytest.raises(DataError, match=f"temperature has members 0, 3, got {member}; choose one with 'member'"):
-            write(contents, member=member).open({"temperature"})
-
-
-def test_a_file_that_changes_is_read_again(write: Write) -> None:
-    assert write(MESSAGES[:1]).open({"geopotential"}).sizes["time"] == 1
-    assert_same(everything(write(MESSAGES)), WORLD)
-
-
-def test_a_file_that_is_damaged_after_it_was_opened(write: Write, capfd: pytest.CaptureFixture[str]) -> None:
-    source = write(MESSAGES)
+def test_a_file_that_is_damaged_after_it_was_opened(write_grib: Write, capfd: pytest.CaptureFixture[str]) -> None:
+    source = write_grib(MESSAGES)
     opened = source.open(set(WORLD.data_vars))
-    write([content[:-40] for content in MESSAGES])
+    write_grib([content[:-40] for content in MESSAGES])
     with pytest.raises(DataError, match=r"a\.grib: the field at byte \d+ cannot be unpacked .*copy it again"):
         opened.compute()
     assert capfd.readouterr().err == ""
 
 
-def test_it_is_sent_to_other_processes(write: Write) -> None:
-    assert_same(pickle.loads(pickle.dumps(everything(write(MESSAGES)))), WORLD)
+def test_it_is_sent_to_other_processes(write_grib: Write) -> None:
+    assert_same(pickle.loads(pickle.dumps(everything(write_grib(MESSAGES)))), WORLD)
 
 
-def test_nothing_to_repair_nothing_to_report(write: Write) -> None:
+def test_nothing_to_repair_nothing_to_report(write_grib: Write) -> None:
     report = Report()
-    write(MESSAGES).open(set(WORLD.data_vars), None, report)
+    write_grib(MESSAGES).open(set(WORLD.data_vars), None, report)
     assert report.errors == []

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import xarray as xr
 
 from data_pipeline.errors import SphercastError
-from data_pipeline.publish import only_one_in, publish_directory, publishing, sync_tree, write_netcdf, write_text
+from data_pipeline.publish import (
+    exchange,
+    only_one_in,
+    publish_directory,
+    publishing,
+    sync_tree,
+    write_netcdf,
+    write_text,
+)
 
 
 def test_the_final_name_appears_when_the_block_succeeds(tmp_path) -> None:
@@ -86,6 +96,32 @@ def test_a_killed_process_leaves_the_old_file(tmp_path) -> None:
     assert ended.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
     assert all(name == "file.txt" or name.startswith(".file.txt.") for name in os.listdir(tmp_path))
+
+
+def test_names_are_exchanged_at_once(tmp_path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    assert exchange(tmp_path / "new", tmp_path / "old")
+    assert os.listdir(tmp_path / "old") == ["new"]
+    assert os.listdir(tmp_path / "new") == ["old"]
+
+
+def test_names_are_not_exchanged_with_nothing(tmp_path) -> None:
+    (tmp_path / "new").mkdir()
+    with pytest.raises(FileNotFoundError):
+        exchange(tmp_path / "new", tmp_path / "old")
+    assert os.listdir(tmp_path) == ["new"]
+
+
+def test_a_system_or_a_disk_that_cannot_exchange_names(tmp_path, monkeypatch) -> None:
+    def refuse(*_: object) -> int:
+        ctypes.set_errno(errno.EINVAL)
+        return -1
+
+    for library in (SimpleNamespace(), SimpleNamespace(renameat2=refuse)):
+        monkeypatch.setattr("data_pipeline.publish.ctypes.CDLL", lambda *_, chosen=library, **__: chosen)
+        assert not exchange(tmp_path / "new", tmp_path / "old")
 
 
 @pytest.mark.parametrize("target", ["folder", "pipe"])

@@ -10,7 +10,7 @@ from data_pipeline import reading
 from data_pipeline.building.build import build
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
-from data_pipeline.reading import describe, find_climatology, open_states
+from data_pipeline.reading import find_climatology, open_states
 from data_pipeline.store import open_store, partial_path
 from tests.data_pipeline.loopback import serving
 from tests.mock_world import climate_data_store_layout, mock_states, mock_times
@@ -61,18 +61,6 @@ def test_climatology_of_a_store_and_of_none(store, tmp_path) -> None:
     assert found is not None
     np.testing.assert_allclose(found.mean[0], store.read(range(16)).mean(axis=0), rtol=1e-6)
     assert find_climatology(tmp_path / "states.nc") is None
-
-
-def test_description() -> None:
-    world = mock_states(
-        Grid.gaussian(4, 8), mock_times("2000-01-01", 4), {"temperature": [850, 500], "2m_temperature": None}
-    )
-    assert describe(world).splitlines() == [
-        "4x8 grid (latitude 59.4444..-59.4444, longitude 0..315)",
-        "4 times, 2000-01-01T00 to 2000-01-01T18",
-        "temperature [K] at 500, 850 hPa",
-        "2m_temperature [K]",
-    ]
 
 
 def test_a_url_and_grib(real_data, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,6 +57,7 @@ def test_points_of_a_table(file: str, states: xr.Dataset, tmp_path: Path) -> Non
         np.testing.assert_array_equal(out["2m_temperature"], expected["2m_temperature"])
         assert out["longitude"].values.tolist() == [16.4, -78.5]
         assert out.attrs["regridding"] == "bilinear"
+        assert out["2m_temperature"].coords["name"].values.tolist() == ["Vienna", "Quito"]
 
 
 def test_the_valid_fraction_and_its_threshold(states: xr.Dataset, tmp_path: Path) -> None:
@@ -101,6 +103,55 @@ def test_conservative_to_points_is_refused(file: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="points"):
         regrid_file(file, tmp_path / "out.nc", f"points:{tmp_path}/s.csv", method="conservative")
     assert not (tmp_path / "out.nc").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "equiangular:20000x40000",
+            r"equiangular:20000x40000 has 800000000 points, 3\.2 GB a field, expected 268435456",
+        ),
+        ("healpix_ring:8000", "has 768000000 points"),
+        ("gaussian:5000x100", "gaussian:5000x100 has 5000 latitudes, expected 4096 at most"),
+    ],
+)
+def test_targets_that_nobody_means(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        target_of(text)
+
+
+def test_what_the_disk_cannot_hold_is_refused_at_once(file: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(ConfigError, match=r"out\.nc would hold .* GB before compression, .* has 1e-06 GB free; take a"):
+        regrid_file(file, tmp_path / "new" / "out.nc", "gaussian:4x8")
+    assert not (tmp_path / "new").exists()
+
+
+def test_every_member_of_a_forecast_is_regridded(states: xr.Dataset, tmp_path: Path) -> None:
+    members = xr.concat([states, states + 1], xr.Variable("realization", [3, 5])).assign_coords(
+        forecast_reference_time=states["time"][0].values, forecast_period=("time", np.arange(20) * 6.0)
+    )
+    for name in states.data_vars:
+        members[name].attrs = states[name].attrs
+    members.to_netcdf(tmp_path / "members.nc")
+    regrid_file(str(tmp_path / "members.nc"), tmp_path / "all.nc", "gaussian:4x8")
+    regrid_file(str(tmp_path / "members.nc"), tmp_path / "one.nc", "gaussian:4x8", member=5)
+    regridder = Regridder(GRID, Grid.gaussian(4, 8))
+    with (
+        xr.open_dataset(tmp_path / "all.nc", engine="netcdf4", decode_timedelta=False) as every,
+        xr.open_dataset(tmp_path / "one.nc", engine="netcdf4") as one,
+    ):
+        assert every["temperature"].dims[0] == "realization"
+        assert every["realization"].values.tolist() == [3, 5]
+        assert every["forecast_period"].values.tolist() == (np.arange(20) * 6.0).tolist()
+        np.testing.assert_array_equal(every["temperature"][0], regridder(states)["temperature"])
+        np.testing.assert_array_equal(every["temperature"].sel(realization=5), one["temperature"])
+
+
+def test_progress_is_shown_on_standard_error(file: str, tmp_path: Path, capsys) -> None:
+    regrid_file(file, tmp_path / "out.nc", "gaussian:4x8", progress=True)
+    assert "regrid: " in capsys.readouterr().err
 
 
 def test_the_input_is_not_overwritten(file: str, tmp_path: Path) -> None:

@@ -11,10 +11,14 @@ import xarray as xr
 
 from data_pipeline.building.build import build
 from data_pipeline.canonical import canonicalise
+from data_pipeline.check import check_path
 from data_pipeline.climatology import Climatology
 from data_pipeline.config import Period, period_of
 from data_pipeline.errors import ConfigError, DataError
+from data_pipeline.reading import open_states
+from data_pipeline.regrid.files import regrid_file
 from data_pipeline.sampling import CLIMATOLOGY, STATES, write_sample
+from data_pipeline.sources import FilesSource
 from data_pipeline.sources.files import open_raw
 from data_pipeline.store import TrainingStore, open_store
 
@@ -52,6 +56,16 @@ def test_only_the_periods_are_cut_out(sample: Path) -> None:
     assert [str(day) for day in np.unique(times)] == ["2001-01-01", "2001-01-02", "2001-01-04"]
 
 
+def test_gaps_between_the_periods_are_said(sample: Path, store: TrainingStore, tmp_path: Path) -> None:
+    with xr.open_dataset(sample / STATES, engine="netcdf4") as opened:
+        assert opened.attrs["sampled_periods"] == "2001-01-01T00..2001-01-02T18 2001-01-04T00..2001-01-04T06"
+    assert "time-missing" not in check_path(sample, progress=False).codes
+    touching = [Period(start="2001-01-02", stop="2001-01-03"), Period(start="2001-01-01", stop="2001-01-02")]
+    write_sample(store.path, touching, tmp_path / "touching", "three days")
+    with xr.open_dataset(tmp_path / "touching" / STATES, engine="netcdf4") as opened:
+        assert opened.attrs["sampled_periods"] == "2001-01-01T00..2001-01-03T18"
+
+
 def test_static_fields_come_along(store: TrainingStore, sample: Path) -> None:
     names, values = store.static
     with xr.open_dataset(sample / STATES, engine="netcdf4") as opened:
@@ -72,6 +86,25 @@ def test_states_are_packed_one_field_a_chunk(sample: Path) -> None:
         temperature = file["temperature"]
         assert temperature.dtype == np.int16
         assert temperature.chunking() == [1, 1, 8, 16]
+
+
+def test_its_folder_stands_for_its_states(sample: Path) -> None:
+    states = open_states(sample / STATES)
+    xr.testing.assert_identical(open_states(sample), states)
+    names = set(states.data_vars)
+    xr.testing.assert_equal(FilesSource(path=str(sample)).open(names), states)
+    assert list(check_path(sample, progress=False)) == list(check_path(sample / STATES, progress=False))
+    regrid_file(sample, sample.parent / "coarse.nc", "equiangular:4x8")
+    with xr.open_dataset(sample.parent / "coarse.nc", engine="netcdf4") as coarse:
+        assert coarse.sizes["time"] == states.sizes["time"]
+
+
+def test_other_files_do_not_make_a_sample(sample: Path) -> None:
+    (sample / CLIMATOLOGY).rename(sample / "seasons.nc")
+    with pytest.raises(DataError, match=r"the 2 files of .* do not follow each other in time"):
+        open_states(sample)
+    (sample / "seasons.nc").unlink()
+    assert open_states(sample).sizes["latitude"] == 8
 
 
 def test_a_period_without_a_time_of_the_store_is_refused(store: TrainingStore, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sources: files and globs in any layout, the simulated planet's flat names, and every refusal."""
+"""Sources: files and globs in any layout, and every refusal."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data_pipeline.canonical import check
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
-from data_pipeline.sources import FilesSource, SpeedySource
+from data_pipeline.sources import FilesSource
 from data_pipeline.sources.files import TIMES_PER_CHUNK, open_raw
 from tests.mock_world import climate_data_store_layout, mock_states, mock_static, mock_times
 
@@ -136,70 +135,6 @@ def test_a_folder_that_is_no_zarr(tmp_path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(DataError, match=r"cannot read .*folder as zarr or NetCDF"):
         open_raw(tmp_path / "folder")
-
-
-def flat_planet(dtype: type = np.float32) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
-    """(canonical world, the same with flat names south to north, static fields) as the simulated planet has them."""
-    world = mock_states(
-        GRID, mock_times("2000-01-01", 4, 12),
-        {"geopotential": [500], "u_component_of_wind": [200, 850], "2m_temperature": None, "total_precipitation": None},
-    )  # fmt: skip
-    names = {"lat": "latitude", "lon": "longitude"}
-    flat = {
-        "z500": world["geopotential"].sel(level=500, drop=True) / 9.80665,
-        "u850": world["u_component_of_wind"].sel(level=850, drop=True),
-        "u200": world["u_component_of_wind"].sel(level=200, drop=True),
-        "t2m": world["2m_temperature"], "tp": world["total_precipitation"] * 1000, "u10": world["2m_temperature"],
-        "rain": world["2m_temperature"],
-    }  # fmt: skip
-    static = mock_static(GRID)
-    still = {"orography": static["geopotential_at_surface"] / 9.80665, "land_sea_mask": static["land_sea_mask"]}
-    both = [xr.Dataset(fields).rename({new: old for old, new in names.items()}).isel(lat=slice(None, None, -1))
-            for fields in (flat, still)]  # fmt: skip
-    single = [data.assign_coords(lat=data["lat"].astype(dtype), lon=data["lon"].astype(dtype)) for data in both]
-    return world, single[0], single[1]
-
-
-@pytest.fixture
-def planet(tmp_path):
-    world, flat, static = flat_planet()
-    flat.to_netcdf(tmp_path / "planet.nc")
-    static.to_netcdf(tmp_path / "static.nc")
-    return world, SpeedySource(path=str(tmp_path / "planet.nc"), static_path=str(tmp_path / "static.nc"))
-
-
-def test_the_simulated_planet_is_canonical(planet) -> None:
-    world, source = planet
-    result = source.open({*world.data_vars, "land_sea_mask", "geopotential_at_surface"})
-    check(result)
-    assert set(result.data_vars) == {*world.data_vars, "land_sea_mask", "geopotential_at_surface"}
-    for name in ("2m_temperature", "total_precipitation"):
-        np.testing.assert_allclose(result[name], world[name], rtol=1e-6)
-    wind = result["u_component_of_wind"].sel(level=[200, 850])
-    np.testing.assert_allclose(wind, world["u_component_of_wind"].sel(level=[200, 850]), rtol=1e-6)
-    np.testing.assert_allclose(result["geopotential"].sel(level=500), world["geopotential"].sel(level=500), rtol=1e-6)
-    assert result["geopotential"].sel(level=200).isnull().all()
-    np.testing.assert_allclose(
-        result["geopotential_at_surface"], mock_static(GRID)["geopotential_at_surface"], rtol=1e-5
-    )
-
-
-def test_the_simulated_planet_alone(planet, tmp_path) -> None:
-    world, source = planet
-    alone = SpeedySource(path=source.path)
-    assert set(alone.open({"2m_temperature", "land_sea_mask"}).data_vars) == {"2m_temperature"}
-    with pytest.raises(DataError, match=r"planet\.nc holds none of vorticity; it has .*2m_temperature"):
-        alone.open({"vorticity"})
-    assert "10m_u_component_of_wind" not in alone.open(set(world.data_vars)).data_vars
-
-
-def test_static_fields_on_another_grid_are_refused(planet, tmp_path) -> None:
-    _, source = planet
-    with xr.open_dataset(source.static_path) as static:
-        moved = static.load().assign_coords(lon=static["lon"] + 1)
-    moved.to_netcdf(tmp_path / "moved.nc")
-    with pytest.raises(DataError, match=r"moved\.nc does not fit .*planet\.nc .*; give both on one grid"):
-        SpeedySource(path=source.path, static_path=str(tmp_path / "moved.nc")).open({"2m_temperature"})
 
 
 def test_the_files_are_closed_with_the_dataset(tmp_path) -> None:

@@ -233,7 +233,8 @@ def test_netcdf3_with_packed_shorts(tmp_path) -> None:
 
 
 def test_the_simulated_planet_inside_a_window(tmp_path) -> None:
-    flat = xr.Dataset({"t2m": WORLD["2m_temperature"], "tp": WORLD["total_precipitation"] * 1000})
+    rain = (WORLD["total_precipitation"] * 1000).assign_attrs(units="mm per 12 h")
+    flat = xr.Dataset({"t2m": WORLD["2m_temperature"], "tp": rain})
     flat = flat.rename(latitude="lat", longitude="lon").isel(lat=slice(None, None, -1))
     flat.to_netcdf(tmp_path / "planet.nc")
     result = SpeedySource(path=str(tmp_path / "planet.nc")).open(NAMES, window(2, 3))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 import pytest
 
 from data_pipeline.building.build import Crew, build
+from data_pipeline.building.gather import open_sources
+from data_pipeline.building.slabs import write_slab
 from data_pipeline.building.workers import workers
 from data_pipeline.errors import DataError, SphercastError
 from data_pipeline.integrity import sha256
@@ -38,19 +44,55 @@ def test_the_same_store_as_on_threads(config, tmp_path, cluster: str) -> None:
 
 
 def test_an_error_on_a_worker_is_told(cluster: str) -> None:
-    with workers(None, cluster) as pool, pytest.raises(DataError, match=r"shard\.0 is missing; mend it"):
-        pool.submit(_fail, "shard.0").result()
+    with workers(None, cluster) as hands, pytest.raises(DataError, match=r"shard\.0 is missing; mend it"):
+        hands.pool.submit(_fail, "shard.0").result()
 
 
 def _fail(path: str) -> None:
     raise DataError(f"{path} is missing; mend it")
 
 
-def test_nobody_answers() -> None:
+@pytest.mark.parametrize("address", ["nonsense", "smoke://signal:1", "tcp://127.0.0.1:9"])
+def test_nobody_answers(config, address: str, monkeypatch) -> None:
+    monkeypatch.setattr("data_pipeline.building.workers._SECONDS_TO_CONNECT", 1)
+    made = config()
+    before = os.listdir(made.store.parent)
+    with pytest.raises(
+        SphercastError, match=f"no dask scheduler answers at {address} .*leave --scheduler out"
+    ) as caught:
+        build(made, progress=False, crew=Crew(scheduler=address))
+    assert "\n" not in str(caught.value)
+    assert os.listdir(made.store.parent) == before
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10, b""])
+def test_somebody_else_answers(answer: bytes, monkeypatch) -> None:
+    monkeypatch.setattr("data_pipeline.building.workers._SECONDS_TO_CONNECT", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taker = threading.Thread(target=lambda: server.accept()[0].sendall(answer))
+        taker.start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(SphercastError, match="no dask scheduler answers at"), workers(None, address):
+            pass
+        taker.join()
+
+
+def test_a_worker_is_no_scheduler(cluster: str) -> None:
+    with workers(None, cluster) as hands:
+        worker = next(iter(hands.pool._client.scheduler_info()["workers"]))
     with (
-        pytest.raises(
-            SphercastError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9 .*leave --scheduler out"
-        ),
-        workers(None, "tcp://127.0.0.1:9"),
+        pytest.raises(SphercastError, match=r"no dask scheduler answers at .* \(a worker does\)"),
+        workers(None, worker),
     ):
         pass
+
+
+def test_slabs_are_given_up_when_nobody_waits(config, tmp_path) -> None:
+    made = config()
+    with workers(1, None) as hands:
+        assert hands.stop is not None
+        assert not hands.stop.is_set()
+    assert hands.stop.is_set()
+    with pytest.raises(CancelledError):
+        write_slab(open_sources(made), None, tmp_path / "growing", 0, hands.stop)
+    assert not [path for path in (tmp_path / "growing").rglob("*") if path.is_file()]

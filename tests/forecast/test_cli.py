@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 COMMANDS = [
     [], ["data"], ["data", "append"], ["data", "build"], ["data", "check"], ["data", "info"], ["data", "regrid"],
     ["data", "sample"], ["data", "simulate"], ["data", "stats"], ["data", "verify"], ["config"],
-    ["config", "list"], ["config", "show"], ["train"], ["forecast"], ["score"], ["plot"], ["demo"],
+    ["config", "list"], ["config", "show"], ["train"], ["forecast"], ["score"], ["score", "list"],
+    ["score", "merge"], ["score", "run"], ["plot"], ["demo"],
 ]  # fmt: skip
 
 
@@ -109,14 +110,14 @@ def test_help(run: Run, words: list[str]) -> None:
 
 def test_every_command_is_known_here() -> None:
     """So that a new one gets its test of --help."""
-    groups = {"": cli.app, "data": cli.data_app, "config": cli.config_app}
+    groups = {"": cli.app, "data": cli.data_app, "config": cli.config_app, "score": cli.score_app}
     names = [
         f"{group} {command.name or command.callback.__name__}".strip()
         for group, app in groups.items()
         for command in app.registered_commands
         if command.callback
     ]
-    assert sorted(names) == sorted(" ".join(words) for words in COMMANDS if words not in ([], ["data"], ["config"]))
+    assert sorted(names) == sorted(" ".join(words) for words in COMMANDS if " ".join(words) not in groups)
 
 
 def test_version(run: Run) -> None:
@@ -305,15 +306,18 @@ def test_forecast_into_a_folder(fails: Callable[..., str], checkpoint: Path, sta
     assert "is a folder or a device, expected the name of a file to write" in line
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_interruption_says_so_and_leaves_nothing(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_interruption_says_so_and_leaves_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:  # fmt: skip
     def interrupted() -> None:
         signal.raise_signal(signal.Signals[name])
 
+    monkeypatch.setattr("forecast.stopping.SECONDS_TO_STOP", 1e5)
     monkeypatch.setattr("forecast.config.shipped_configs", interrupted)
     outcome = run("config", "list")
-    assert outcome.code == 130
-    assert outcome.err == "sphercast: interrupted; run the same command again\n"
+    assert outcome.code == code
+    assert outcome.err == "sphercast: stopped; run the same command to go on\n"
 
 
 def test_scores_of_a_forecast_with_missing_values_say_so(

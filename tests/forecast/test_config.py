@@ -128,10 +128,11 @@ def test_wrong_date(values: Values, problem: Callable[..., str]) -> None:
 
 
 def test_wrong_kind_of_source(values: Values, problem: Callable[..., str]) -> None:
-    values["data"]["sources"][0]["kind"] = "fax"
-    message = problem(values)
-    assert "data.sources.0" in message
-    assert "'files'" in message
+    values["data"]["sources"][0]["kind"] = "weatherbench"
+    assert (
+        "data.sources.0: got a source of kind 'weatherbench', expected one of: 'arco_era5', 'files', 'grib', 'speedy', "
+        "'weatherbench2'; did you mean 'weatherbench2'?"
+    ) in problem(values)
 
 
 def test_every_problem_is_named_at_once(values: Values, problem: Callable[..., str]) -> None:
