@@ -1,51 +1,113 @@
-"""Weighted averages that add up: any split of the points or times, in any order, gives the same mean."""
+"""Weighted sums over places that add up: any split of the work, in any order, gives the same means."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from data_pipeline.errors import ScoreError
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from data_pipeline.grid import Grid
     from evaluation.metrics.forms import Floats
+    from evaluation.regions import Region
+
+    Mask = NDArray[np.bool_]
+
+
+class Sum(NamedTuple):
+    """The sum of a weighted statistic (region, *axes), and the sum of its weights (region,).
+
+    >>> west, east = Sum(np.array([6.0]), np.array([2.0])), Sum(np.array([0.0]), np.array([1.0]))
+    >>> west.plus(east).mean.tolist()
+    [2.0]
+    """
+
+    total: Floats
+    weight: Floats
+
+    def plus(self, other: Sum) -> Sum:
+        """The sum over both."""
+        return Sum(self.total + other.total, self.weight + other.weight)
+
+    @property
+    def mean(self) -> Floats:
+        """The weighted mean (region, *axes), NaN where nothing had weight."""
+        weight = self.weight.reshape(-1, *(1 for _ in self.total.shape[1:]))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.where(weight > 0, self.total / weight, np.nan))
 
 
 @dataclass(frozen=True)
-class AggregationState:
-    """The sum of a weighted statistic and the sum of its weights.
+class Places:
+    """Regions of a grid, with the area of each of their points as its weight; areas come from ``Grid.area_weights``.
 
-    >>> west, east = AggregationState(6.0, 2.0), AggregationState(0.0, 1.0)
-    >>> (west + east).mean
-    2.0
+    Raises
+    ------
+    ScoreError
+        If a region holds no point of the grid.
     """
 
-    total: float = 0.0
-    weight: float = 0.0
+    grid: Grid
+    regions: tuple[Region, ...]
 
-    @classmethod
-    def of(cls, statistic: Floats, weights: Floats) -> AggregationState:
-        """Sums over every point; where the weight is zero the statistic does not matter, even if NaN."""
-        weighted = np.where(weights > 0, weights * statistic, 0.0)
-        return cls(float(weighted.sum()), float(weights.sum()))
-
-    def __add__(self, other: AggregationState) -> AggregationState:
-        return AggregationState(self.total + other.total, self.weight + other.weight)
+    def __post_init__(self) -> None:
+        empty = [region.name for region, mask in zip(self.regions, self.masks, strict=True) if not mask.any()]
+        if empty:
+            raise ScoreError(f"no point of the {self.grid} is in {', '.join(empty)}; choose larger regions")
 
     @property
-    def mean(self) -> float:
-        """The weighted mean, NaN if nothing had weight."""
-        return self.total / self.weight if self.weight > 0 else float("nan")
+    def names(self) -> list[str]:
+        """Of the regions."""
+        return [region.name for region in self.regions]
+
+    @cached_property
+    def masks(self) -> list[Mask]:
+        """Of the regions, (latitude, longitude)."""
+        return [region.contains(self.grid) for region in self.regions]
+
+    @cached_property
+    def _windows(self) -> list[tuple[slice, slice, Floats]]:
+        """The rows and columns that a region is in, and its weights there."""
+        area = self.grid.area_weights()
+        windows = []
+        for mask in self.masks:
+            rows, columns = (_span(mask.any(axis=axis)) for axis in (1, 0))
+            windows.append((rows, columns, mask[rows, columns] * area[rows, None]))
+        return windows
+
+    def weights(self, observed: Mask) -> list[Floats]:
+        """Of each region (latitude, longitude), zero outside it and where nothing is observed."""
+        area = self.grid.area_weights()[:, None]
+        return [np.where(mask & observed, area, 0.0) for mask in self.masks]
+
+    def sum(self, statistic: Floats, observed: Mask) -> Sum:
+        """Of a statistic (*axes, latitude, longitude) over the observed points of each region.
+
+        What the statistic is elsewhere does not matter, even if NaN; NaN at one of these points makes a sum NaN.
+        """
+        bad = np.isnan(statistic) & observed
+        total = self._totals(np.where(observed, np.nan_to_num(statistic, nan=0.0), 0.0) if bad.any() else
+                             np.where(observed, statistic, 0.0))  # fmt: skip
+        if bad.any():
+            total[self._totals(bad.astype(np.float64)) > 0] = np.nan
+        return Sum(total, self._totals(observed.astype(np.float64)))
+
+    def _totals(self, values: Floats) -> Floats:
+        """Weighted sums (region, *axes) of values (*axes, latitude, longitude) without NaN."""
+        totals = [
+            np.tensordot(values[..., rows, columns], weights, axes=([-2, -1], [0, 1]))
+            for rows, columns, weights in self._windows
+        ]
+        return np.asarray(totals, dtype=np.float64)
 
 
-def observed_weights(area: Floats, observation: NDArray[np.floating]) -> Floats:
-    """Weights ``(latitude, longitude)``: the row's area where the observation is valid, zero elsewhere.
-
-    ``area`` comes from ``Grid.area_weights`` and from nowhere else.
-
-    >>> observed_weights(np.array([1.0, 2.0]), np.array([[5.0, np.nan], [6.0, 7.0]])).tolist()
-    [[1.0, 0.0], [2.0, 2.0]]
-    """
-    return np.where(np.isfinite(observation), area[:, np.newaxis], 0.0)
+def _span(inside: ArrayLike) -> slice:
+    """From the first to the last place inside; nothing if none is."""
+    places = np.flatnonzero(inside)
+    return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 0)

@@ -1,115 +1,98 @@
-"""Sums become scores: the mean statistics of every model, field and lead as one labelled dataset."""
+"""Sums become scores: the mean statistics of every model, field, lead and region as one labelled dataset."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from data_pipeline.variables import COORDINATE_ATTRIBUTES
-from evaluation.aggregate import AggregationState
 from evaluation.metrics.registry import metric
+from evaluation.sums import group_sums, statistics_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
-    from data_pipeline.channels import Channel
-    from evaluation.metrics.forms import Floats
-
-Label: TypeAlias = str | float | int | None
-Labels: TypeAlias = tuple[Label, ...]
+    from evaluation.sums import Sums
 
 
-class Key(NamedTuple):
-    """What one sum is of."""
+def to_scores(sums: Sums, metrics: Sequence[str], by: str | None = None) -> xr.Dataset:
+    """Every metric of every variable, called ``<metric>_<variable>``.
 
-    model: str
-    statistic: str
-    channel: Channel
-    lead_hours: float
-
-    @property
-    def labels(self) -> Labels:
-        """Where it stands along (model, lead_time, level)."""
-        return self.model, self.lead_hours, self.channel.level
-
-
-States: TypeAlias = dict[Key, AggregationState]
-
-
-def to_dataset(states: States, metrics: Sequence[str], units: Mapping[str, str]) -> xr.Dataset:
-    """Every metric of every variable, called ``<metric>_<variable>``, with dims (model, lead_time, [level]).
-
-    ``units`` are those of the variables. A score without meaning for a model, such as the spread of
-    persistence, is NaN.
+    Dims are (model, [group], lead_time, region, [level]) and the metric's own; the attribute ``units`` of a variable's
+    sums are its units.
+    A score without meaning for a model, such as the spread of persistence, is NaN.
     """
-    scores = xr.Dataset(coords=_coordinates(states))
-    for variable in dict.fromkeys(key.channel.variable_name for key in states):
-        own = {key: state for key, state in states.items() if key.channel.variable_name == variable}
-        axes = _axes(scores, any(key.channel.level is not None for key in own))
-        means = {
-            statistic: _array(
-                {key.labels: state.mean for key, state in own.items() if key.statistic == statistic}, axes
-            )
-            for statistic in {key.statistic for key in own}
-        }
+    fields: dict[str, xr.DataArray] = {}
+    for variable, own in sums.items():
+        means = mean_statistics(own, by)
         for name in metrics:
-            scores[f"{name}_{variable}"] = (
-                list(axes),
-                metric(name).finalise(means),
-                _attributes(name, variable, units),
+            found = metric(name).finalise(means)
+            fields[f"{name}_{variable}"] = _ordered(found).assign_attrs(
+                _attributes(name, variable, str(own.attrs.get("units", "")))
             )
-    return scores
+    apart = _axes_that_differ(fields.values())
+    own_names = {
+        name: field.rename({dim: f"{dim}_of_{field.attrs['variable']}" for dim in apart & set(field.dims)})
+        for name, field in fields.items()
+    }
+    return _labelled(xr.Dataset(own_names))
 
 
-def sample_sizes(counts: Mapping[tuple[Channel, float], int], scores: xr.Dataset) -> xr.Dataset:
-    """The number of initial times behind each score, ``sample_size_<variable>``, from counts by (channel, lead)."""
+def _axes_that_differ(fields: Iterable[xr.DataArray]) -> set[Hashable]:
+    """Axes of metrics, such as thresholds, that are not the same for all variables."""
+    labels: dict[Hashable, set[tuple[object, ...]]] = {}
+    for field in fields:
+        for dim in set(field.dims) - set(_SHARED):
+            labels.setdefault(dim, set()).add(tuple(field[dim].values.tolist()))
+    return {dim for dim, found in labels.items() if len(found) > 1}
+
+
+def mean_statistics(sums: xr.Dataset, by: str | None = None) -> dict[str, xr.DataArray]:
+    """Means over initial times (within groups) of a variable's statistics, by name."""
+    means = {}
+    for statistic in statistics_of(sums):
+        pair = sums[[f"total_{statistic}", f"weight_{statistic}"]]
+        if "initial_time" in pair.dims:
+            pair = group_sums(pair, by)
+        if by is None:
+            pair = pair.isel(group=0, drop=True)
+        total, weight = pair[f"total_{statistic}"], pair[f"weight_{statistic}"]
+        means[statistic] = (total / weight.where(weight > 0)).transpose(*total.dims)
+    return means
+
+
+def sample_sizes(sums: Sums, scores: xr.Dataset) -> xr.Dataset:
+    """The number of initial times behind each score, ``sample_size_<variable>``, (lead_time, [level])."""
     sizes = {}
-    for variable in dict.fromkeys(channel.variable_name for channel, _ in counts):
-        fields = {key: count for key, count in counts.items() if key[0].variable_name == variable}
-        own: dict[Labels, float] = {(lead, channel.level): count for (channel, lead), count in fields.items()}
-        axes = _axes(scores, any(channel.level is not None for channel, _ in fields))
-        del axes["model"]
-        attributes = {"long_name": f"initial times behind the scores of {variable.replace('_', ' ')}", "units": "1"}
-        sizes[f"sample_size_{variable}"] = (list(axes), np.nan_to_num(_array(own, axes)).astype(np.int32), attributes)
+    for variable, own in sums.items():
+        there = (own["weight_missing"].isel(model=0) > 0).any("region").sum("initial_time")
+        aligned = there.reindex({dim: scores[dim] for dim in there.dims}, fill_value=0).astype(np.int32)
+        text = f"initial times behind the scores of {variable.replace('_', ' ')}"
+        sizes[f"sample_size_{variable}"] = aligned.drop_vars("model").assign_attrs(long_name=text, units="1")
     return xr.Dataset(sizes)
 
 
-def _coordinates(states: States) -> dict[str, object]:
-    coords: dict[str, object] = {
-        "model": list(dict.fromkeys(key.model for key in states)),
-        "lead_time": (
-            "lead_time",
-            sorted({key.lead_hours for key in states}),
-            {"standard_name": "forecast_period", "long_name": "lead time", "units": "hour"},
-        ),
-    }
-    levels = sorted({key.channel.level for key in states if key.channel.level is not None})
-    if levels:
-        coords["level"] = ("level", levels, COORDINATE_ATTRIBUTES["level"])
-    return coords
+_SHARED = ("model", "group", "lead_time", "region", "level")
 
 
-def _axes(scores: xr.Dataset, on_levels: bool) -> dict[str, dict[Label, int]]:
-    """The index of every label along each dimension."""
-    dims = ["model", "lead_time", "level"] if on_levels else ["model", "lead_time"]
-    return {dim: {label: index for index, label in enumerate(scores[dim].values.tolist())} for dim in dims}
+def _ordered(field: xr.DataArray) -> xr.DataArray:
+    return field.transpose(*(dim for dim in _SHARED if dim in field.dims), ...)
 
 
-def _array(values: Mapping[Labels, float], axes: Mapping[str, Mapping[Label, int]]) -> Floats:
-    """Labelled values in an array along ``axes``, NaN where there is none; a label beyond the axes is ignored."""
-    array = np.full([len(axis) for axis in axes.values()], np.nan)
-    for labels, value in values.items():
-        array[tuple(axis[label] for axis, label in zip(axes.values(), labels, strict=False))] = value
-    return array
+def _labelled(scores: xr.Dataset) -> xr.Dataset:
+    scores["lead_time"].attrs |= {"standard_name": "forecast_period", "long_name": "lead time", "units": "hour"}
+    if "level" in scores.coords:
+        scores["level"].attrs |= COORDINATE_ATTRIBUTES["level"]
+    return scores
 
 
-def _attributes(name: str, variable: str, units: Mapping[str, str]) -> dict[str, str]:
+def _attributes(name: str, variable: str, units: str) -> dict[str, str]:
     entry = metric(name)
     return {
         "long_name": f"{entry.summary} of {variable.replace('_', ' ')}",
-        "units": units.get(variable, "") if entry.units == "variable" else entry.units,
+        "units": units if entry.units == "variable" else entry.units,
         "metric": name,
         "variable": variable,
         "direction": entry.direction,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from evaluation.metrics.forms import Gaussian, Point
-from evaluation.pairs import Snapshots, channels, minutes, require_grid
+from evaluation.pairs import Snapshots, minutes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,17 +15,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from data_pipeline.grid import Grid
+    from evaluation.climate import Season
     from evaluation.metrics.forms import Forecast
     from evaluation.pairs import Match
-
-
-class Climatology(Protocol):
-    """Anything that knows the mean and standard deviation of the atmosphere at given times."""
-
-    def at(self, times: NDArray[np.datetime64]) -> tuple[xr.Dataset, xr.Dataset]:
-        """Mean and standard deviation, canonical datasets with dims (time, [level], latitude, longitude)."""
-        ...
 
 
 class Baseline(Protocol):
@@ -43,7 +35,10 @@ class Baseline(Protocol):
 
 
 class Persistence:
-    """The truth at the initial time as the forecast for every lead; its CRPS is its absolute error."""
+    """The truth at the initial time as the forecast for every lead; its CRPS is its absolute error.
+
+    What it lacks is change: weather neither moves nor fades, and it is one value without a probability.
+    """
 
     name = "persistence"
 
@@ -61,40 +56,46 @@ class Persistence:
     def forecast(self, match: Match, observation: NDArray[np.floating]) -> Point:
         """The initial field."""
         if match.initial_time not in self._times:
-            return Point(np.full(observation.shape, np.nan))
+            return Point.of(np.full(observation.shape, np.nan), observation)
         return Point.of(self._initial.field(match.channel, match.initial_time), observation)
 
 
 class GaussianClimatology:
-    """The climatological mean and standard deviation at the valid time, scored as a normal distribution."""
+    """The climatological mean and standard deviation at the valid time, scored as a normal distribution.
+
+    What it lacks is the weather of today, and the skew of what is not normal, such as precipitation.
+    """
 
     name = "climatology"
 
-    def __init__(self, climatology: Climatology, grid: Grid) -> None:
-        self._climatology = climatology
-        self._grid = grid
-        self._time: np.datetime64 | None = None
+    def __init__(self, season: Season) -> None:
+        self._season = season
 
     def lacks(self, matches: Sequence[Match]) -> list[str]:
         """Fields that it does not know."""
-        self._load(matches[0].valid_time)
-        wanted = dict.fromkeys(match.channel for match in matches)
-        return [f"the climatology lacks {channel.name}" for channel in wanted if channel not in self._channels]
+        time, wanted = matches[0].valid_time, dict.fromkeys(match.channel for match in matches)
+        return [f"the climatology lacks {channel.name}" for channel in wanted if not self._season.holds(channel, time)]
 
     def forecast(self, match: Match, observation: NDArray[np.floating]) -> Gaussian:
         """The distribution at the valid time."""
-        self._load(match.valid_time)
-        if match.channel not in self._channels:
+        if not self._season.holds(match.channel, match.valid_time):
             nothing = np.full(observation.shape, np.nan)
-            return Gaussian(nothing, nothing)
-        mean, std = (part.field(match.channel, match.valid_time) for part in self._parts)
-        return Gaussian.of(mean, std, observation)
+            return Gaussian.of(nothing, nothing, observation)
+        return Gaussian.of(*self._season.mean_and_std(match.channel, match.valid_time), observation)
 
-    def _load(self, time: np.datetime64) -> None:
-        """Evaluate every field at ``time``, unless that was done last: matches come in order of time."""
-        if self._time != time:
-            mean, std = self._climatology.at(np.array([time], dtype="datetime64[ns]"))
-            require_grid(mean, self._grid, "the climatology")
-            self._channels = set(channels(mean, "time")) & set(channels(std, "time"))
-            self._parts = (Snapshots(mean), Snapshots(std))
-            self._time = time
+
+class ClimatologyMean:
+    """The climatological mean at the valid time as a single value; what it lacks is any weather, and a probability."""
+
+    name = "climatology_mean"
+
+    def __init__(self, season: Season) -> None:
+        self._distribution = GaussianClimatology(season)
+
+    def lacks(self, matches: Sequence[Match]) -> list[str]:
+        """Fields that the climatology does not know."""
+        return self._distribution.lacks(matches)
+
+    def forecast(self, match: Match, observation: NDArray[np.floating]) -> Point:
+        """The mean at the valid time."""
+        return Point(self._distribution.forecast(match, observation).error, observation)

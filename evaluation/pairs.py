@@ -10,12 +10,14 @@ import numpy as np
 
 from data_pipeline.canonical import plain_units
 from data_pipeline.channels import Channel
-from data_pipeline.errors import DataError, ScoreError, reading
+from data_pipeline.errors import DAMAGES, DataError, ScoreError, reading
 from data_pipeline.grid import Grid
 from data_pipeline.times import HOUR
+from data_pipeline.variables import VARIABLES
+from evaluation.derived import DERIVED, DerivedChannel, derived_channels, has, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
@@ -43,16 +45,21 @@ class Match:
         return float(self.lead_time / HOUR)
 
     def members(self) -> Field:
-        """The forecast ``(member, latitude, longitude)``, read now."""
-        labels = {"lead_time": self.lead_time, "level": self.channel.level}
-        field = self.run.variables[self.channel.variable_name]  # positions, not .sel: a tenth of the time per field
+        """The forecast ``(member, latitude, longitude)``, read now, or made of others that are."""
+        if isinstance(self.channel, DerivedChannel):
+            return self.channel.make(self._read, Grid.of(self.run))
+        return self._read(self.channel)
+
+    def _read(self, channel: Channel) -> Field:
+        labels = {"lead_time": self.lead_time, "level": channel.level}
+        field = self.run.variables[channel.variable_name]  # positions, not .sel: a tenth of the time per field
         field = field.isel({dim: self.run.indexes[dim].get_loc(labels[dim]) for dim in labels if dim in field.dims})
         ordered = field.transpose("realization", "latitude", "longitude", missing_dims="ignore")
         try:
             values: Field = ordered.values
-        except (OSError, RuntimeError) as error:
+        except DAMAGES as error:
             raise DataError(
-                f"{self.run.attrs['path']}: {self.channel.name} at +{self.lead_hours:g} h cannot be read ({error}); "
+                f"{self.run.attrs['path']}: {channel.name} at +{self.lead_hours:g} h cannot be read ({error}); "
                 "expected a whole file; make it again"
             ) from error
         return values.reshape(-1, *values.shape[-2:])
@@ -65,9 +72,12 @@ class Snapshots:
         self._dataset = dataset
         self._key: tuple[str, np.datetime64] | None = None
         self._fields: dict[int | None, Field] = {}
+        self._parts: dict[str, Snapshots] = {}
 
     def field(self, channel: Channel, time: np.datetime64) -> Field:
-        """The field ``(latitude, longitude)`` of ``channel`` at ``time``, which the dataset must have."""
+        """The field ``(latitude, longitude)`` of ``channel`` at ``time``, which the dataset must have or allow."""
+        if isinstance(channel, DerivedChannel):
+            return channel.make(lambda part: self._part(part, time), Grid.of(self._dataset))
         if self._key != (channel.variable_name, time):
             fields = self._dataset[channel.variable_name].sel(time=time).transpose(..., "latitude", "longitude")
             levels = fields["level"].values.tolist() if "level" in fields.dims else [None]
@@ -76,6 +86,10 @@ class Snapshots:
             self._fields = dict(zip(levels, values.reshape(-1, *fields.shape[-2:]), strict=True))
             self._key = (channel.variable_name, time)
         return self._fields[channel.level]
+
+    def _part(self, channel: Channel, time: np.datetime64) -> Field:
+        """A field that a derived one is made of; the last of every such variable is kept."""
+        return self._parts.setdefault(channel.variable_name, Snapshots(self._dataset)).field(channel, time)
 
 
 def match(
@@ -90,20 +104,25 @@ def match(
     """
     _check_truth(truth)
     _check_runs(runs)
-    wanted = _wanted(runs, variables)
+    in_truth, times = set(channels(truth, "time")), set(_times(truth["time"]))
+    in_runs = [set(channels(run, "lead_time")) for run in runs]
+    wanted = _wanted(runs, in_runs, in_truth, variables)
     for run in runs:
         _check_comparable(run, truth, wanted)
-    in_truth, times = set(channels(truth, "time")), set(_times(truth["time"]))
-    lacking = [f"the truth lacks {channel.name}" for channel in wanted if channel not in in_truth]
+    lacking = [f"the truth lacks {name}" for name in _lacking(wanted, in_truth)]
     matches, unmatched_times = [], set()
-    for run in runs:
-        own = set(channels(run, "lead_time"))
-        lacking += [f"the run of {_start(run)} lacks {channel.name}" for channel in wanted if channel not in own]
-        for candidate in _candidates(run, [channel for channel in wanted if channel in own & in_truth]):
+    for run, own in zip(runs, in_runs, strict=True):
+        lacking += [f"the run of {_start(run)} lacks {name}" for name in _lacking(wanted, own)]
+        lacking += [f"the run of {_start(run)} lacks {name}" for name in _absent(run, wanted)]
+        if variables is None and run.attrs.get("unread"):
+            lacking.append(f"the run of {_start(run)} has unknown variables: {', '.join(run.attrs['unread'])}")
+        for candidate in _candidates(run, [channel for channel in wanted if has(own & in_truth, channel)]):
             if candidate.valid_time in times:
                 matches.append(candidate)
             else:
                 unmatched_times.add(candidate.valid_time)
+    if unmatched_times and not matches:
+        return [], [*lacking, _no_common_time(unmatched_times, times)]
     return matches, lacking + [f"the truth lacks {minutes(time)}" for time in sorted(unmatched_times)]
 
 
@@ -135,19 +154,56 @@ def require_grid(data: xr.Dataset, expected: Grid, name: str) -> None:
 
 
 def _candidates(run: xr.Dataset, wanted: Sequence[Channel]) -> Iterator[Match]:
-    initial_time = _start_time(run)
+    initial_time, absent = _start_time(run), set(run.attrs.get("absent", ()))
     for lead_time in run["lead_time"].values:
         for channel in wanted:
-            yield Match(run, initial_time, lead_time, channel)
+            if not absent or absent.isdisjoint(_at(part, lead_time) for part in parts(channel)):
+                yield Match(run, initial_time, lead_time, channel)
 
 
-def _wanted(runs: Sequence[xr.Dataset], variables: Sequence[str] | None) -> list[Channel]:
+def _absent(run: xr.Dataset, wanted: Sequence[Channel]) -> list[str]:
+    """Fields that a run lacks at some of its lead times, as its reader found."""
+    absent = set(run.attrs.get("absent", ()))
+    every = dict.fromkeys(part for channel in wanted for part in parts(channel)) if absent else {}
+    names = [_at(part, lead_time) for lead_time in run["lead_time"].values for part in every]
+    return [name for name in names if name in absent]
+
+
+def _at(channel: Channel, lead_time: np.timedelta64) -> str:
+    return f"{channel.name} at +{lead_time / HOUR:g} h"
+
+
+def _no_common_time(forecasts: Collection[np.datetime64], truth: Collection[np.datetime64]) -> str:
+    ours, theirs = (
+        f"{minutes(min(times))} to {minutes(max(times))}" if times else "none" for times in (forecasts, truth)
+    )
+    return f"no valid time is in both the forecasts ({ours}) and the truth ({theirs})"
+
+
+def _wanted(
+    runs: Sequence[xr.Dataset], in_runs: Sequence[set[Channel]], in_truth: set[Channel], variables: Sequence[str] | None
+) -> list[Channel]:
+    """What any forecast has of ``variables``; those that are made of others are made unless all sides have them."""
     every = list(dict.fromkeys(channel for run in runs for channel in channels(run, "lead_time")))
     names = {channel.variable_name for channel in every}
-    unknown = sorted(set(variables or ()) - names)
+    everywhere = names.intersection(*({channel.variable_name for channel in held} for held in (*in_runs, in_truth)))
+    made = [name for name in dict.fromkeys(variables or ()) if name in DERIVED and name not in everywhere]
+    unknown = sorted(set(variables or ()) - names - set(made))
     if unknown:
-        raise ScoreError(f"no forecast has {', '.join(unknown)}; they have {', '.join(sorted(names))}")
-    return [channel for channel in every if variables is None or channel.variable_name in variables]
+        can = [name for name, entry in DERIVED.items() if any(entry.sources(own) for own in in_runs)]
+        more = f"; of these can be made {', '.join(can)}" if can else ""
+        raise ScoreError(f"no forecast has {', '.join(unknown)}; they have {', '.join(sorted(names))}{more}")
+    plain = [channel for channel in every if variables is None or channel.variable_name in set(variables) - set(made)]
+    return plain + [channel for name in made for channel in derived_channels(name, in_runs, in_truth)]
+
+
+def _lacking(wanted: Sequence[Channel], held: set[Channel]) -> list[str]:
+    """Names of what is not held, and of what therefore cannot be made."""
+    return [
+        channel.name if not isinstance(channel, DerivedChannel) else
+        f"{', '.join(part.name for part in channel.sources if part not in held)}, of which {channel.name} is made"
+        for channel in wanted if not has(held, channel)
+    ]  # fmt: skip
 
 
 def _check_truth(truth: xr.Dataset) -> None:
@@ -167,11 +223,19 @@ def _check_runs(runs: Sequence[xr.Dataset]) -> None:
 
 def _check_comparable(run: xr.Dataset, truth: xr.Dataset, wanted: Sequence[Channel]) -> None:
     require_grid(run, Grid.of(truth), f"the run of {_start(run)}")
-    for name in sorted({channel.variable_name for channel in wanted} & set(truth.data_vars) & set(run.data_vars)):
+    made_of = {
+        part.variable_name for channel in wanted if isinstance(channel, DerivedChannel) for part in channel.sources
+    }
+    names = {part.variable_name for channel in wanted for part in parts(channel)}
+    for name in sorted(names & set(truth.data_vars) & set(run.data_vars)):
         ours, theirs = (str(data[name].attrs.get("units", "")) for data in (run, truth))
         if ours and theirs and plain_units(ours) != plain_units(theirs):
             raise ScoreError(
                 f"{name} is in {ours!r} in the run of {_start(run)}, in {theirs!r} in the truth; convert one"
+            )
+        if name in made_of and ours and plain_units(ours) != VARIABLES[name].units:
+            raise ScoreError(
+                f"{name} is in {ours!r}, expected {VARIABLES[name].units!r} to make other variables of it; convert it"
             )
 
 

@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from concurrent.futures import as_completed
 from typing import TYPE_CHECKING
 
+from data_pipeline.building.workers import result_of, workers
 from data_pipeline.errors import ScoreError
 from data_pipeline.grid import Grid
 from data_pipeline.progress import track
-from data_pipeline.publish import write_netcdf
-from evaluation.aggregate import AggregationState, observed_weights
-from evaluation.assemble import Key, States, sample_sizes, to_dataset
-from evaluation.baselines import Climatology, GaussianClimatology, Persistence
-from evaluation.metrics.forms import Ensemble
-from evaluation.metrics.registry import DEFAULT_METRICS, STATISTICS, metric, needed_statistics
-from evaluation.pairs import Match, Snapshots, match, minutes
+from evaluation.aggregate import Places
+from evaluation.answer import answer
+from evaluation.baselines import GaussianClimatology, Persistence
+from evaluation.climate import Season
+from evaluation.metrics.registry import metric, needed_statistics
+from evaluation.pairs import match
+from evaluation.question import Question
 from evaluation.readers import open_runs
+from evaluation.regions import region
+from evaluation.sums import combine
+from evaluation.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
     import xarray as xr
+    from numpy.typing import NDArray
 
+    from evaluation.answer import Answer
     from evaluation.baselines import Baseline
-    from evaluation.metrics.forms import Floats, Forecast
-    from evaluation.pairs import Field
-
-BLOCK_VALUES = 2**18
-"""Member values scored at once: 2 MB of float64 stay in the cache and bound the memory."""
+    from evaluation.climate import Climatology
+    from evaluation.kept import Kept
+    from evaluation.pairs import Match
+    from evaluation.sums import Sums
 
 
 def score(
     forecasts: Sequence[Path],
     truth: xr.Dataset,
+    question: Question = Question(),  # noqa: B008, frozen
     *,
     climatology: Climatology | None = None,
-    allow_missing: bool = False,
-    variables: Sequence[str] | None = None,
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    kept: Kept | None = None,
+    scheduler: str | None = None,
     progress: bool = False,
-) -> xr.Dataset:
-    """Area-weighted scores by variable, level and lead, all initial times pooled before any root or ratio.
+) -> Answer:
+    """Area-weighted scores by variable, level, lead and region, all initial times pooled before any root or ratio.
 
     Parameters
     ----------
@@ -49,93 +55,108 @@ def score(
         Forecast files or Zarr stores, each of one or more initial times.
     truth
         A canonical dataset that holds the valid times, and the initial times for persistence.
+    question
+        What to score. With ``allow_missing``, what matches is scored and the rest listed in the attribute
+        ``missing``; a baseline without its data is NaN.
     climatology
-        Scored beside the forecast if given.
-    allow_missing
-        Score what matches and list the rest in the attribute ``missing``. A baseline without its data is NaN.
-    variables, metrics
-        What to score; by default every variable and ``DEFAULT_METRICS``.
+        Scored beside the forecast if given, and asked by scores that need one.
+    kept
+        Where the sums of finished runs are kept, and found again.
+    scheduler
+        Address of a dask.distributed cluster that works on the runs; it must see the same files.
     progress
         Show a bar on standard error.
 
     Returns
     -------
-    Dims (model, lead_time in hours, [level]); variables ``<metric>_<variable>`` and ``sample_size_<variable>``.
+    Scores with dims (model, [group], lead_time in hours, region, [level]) and axes of their own; variables
+    ``<metric>_<variable>`` and ``sample_size_<variable>``.
 
     Raises
     ------
     ScoreError
         If the two sides cannot be compared, or differ in what they hold and ``allow_missing`` is false.
     """
-    statistics = needed_statistics(metrics)
     runs = [run for path in forecasts for run in open_runs(path)]
-    matches, lacking = match(runs, truth, variables)
+    matches, lacking = match(runs, truth, question.variables)
     sizes = sorted({run.sizes.get("realization", 1) for run in runs})
-    _check_sizes(sizes, metrics)
-    baselines: list[Baseline] = [Persistence(truth)]
-    if climatology is not None:
-        baselines.append(GaussianClimatology(climatology, Grid.of(truth)))
-    _check_complete(matches, lacking, baselines, allow_missing)
-    states = tally(track(matches, "scoring", "field", enabled=progress), truth, baselines, statistics)
-    units = {str(name): str(field.attrs.get("units", "")) for name, field in truth.data_vars.items()}
-    scores = to_dataset(states, metrics, units)
-    counts = Counter((pair.channel, pair.lead_hours) for pair in matches)
-    return scores.merge(sample_sizes(counts, scores)).assign_attrs(
-        Conventions="CF-1.11",
-        title="area-weighted forecast scores",
-        initial_times=" ".join(minutes(time) for time in sorted({pair.initial_time for pair in matches})),
-        ensemble_size=" ".join(str(size) for size in sizes),
-        missing="; ".join(lacking) or "none",
-        invalid_values=_invalid_values(states) or "none",
-        truth_source=str(truth.encoding.get("source") or truth.attrs.get("source") or "unknown"),
-        forecasts=" ".join(path.name for path in forecasts),
-    )
+    _check_answerable(question.metrics, sizes, climatology)
+    grid = Grid.of(truth)
+    season = Season(climatology, grid) if climatology is not None else None
+    baselines: list[Baseline] = [Persistence(truth), *([GaussianClimatology(season)] if season else [])]
+    _check_complete(matches, lacking, baselines, question.allow_missing)
+    places = Places(grid, tuple(region(name, _land(truth)) for name in question.regions))
+    tally = Tally(truth, places, needed_statistics(question.metrics), baselines, season, question.settings)
+    parts = _finished(tally, _by_run(matches, question.part), kept, scheduler)
+    count = len({pair.initial_time for pair in matches})
+    done = list(track(parts, "scoring", "run", total=-(-count // question.part[1]), enabled=progress))
+    about = {
+        "ensemble_size": " ".join(str(size) for size in sizes),
+        "missing": "; ".join(lacking) or "none",
+        "truth_source": str(truth.encoding.get("source") or truth.attrs.get("source") or "unknown"),
+        "forecasts": " ".join(path.name for path in forecasts),
+    }
+    return answer(_with_units(combine(done, question.by), truth), question, about)
 
 
-def write_scores(scores: xr.Dataset, path: Path) -> None:
-    """Write NetCDF-4, whole or not at all."""
-    write_netcdf(scores, path)
+def _finished(
+    tally: Tally, runs: Sequence[Sequence[Match]], kept: Kept | None, scheduler: str | None
+) -> Iterator[Sums]:
+    """The sums of every run, those that were kept first."""
+    found = {} if kept is None else {own[0].initial_time: kept.find(own[0].initial_time) for own in runs}
+    yield from (sums for sums in found.values() if sums is not None)
+    todo = [own for own in runs if found.get(own[0].initial_time) is None]
+    for own, sums in _tallied(tally, todo, scheduler):
+        if kept is not None:
+            kept.keep(own[0].initial_time, sums)
+        yield sums
 
 
-def tally(
-    matches: Iterable[Match], truth: xr.Dataset, baselines: Sequence[Baseline], statistics: Sequence[str]
-) -> States:
-    """Sums of ``statistics`` over ``matches``, each field read once; tallies of parts add up to that of the whole."""
-    verifying, area = Snapshots(truth), Grid.of(truth).area_weights()
-    states: States = {}
+def _tallied(
+    tally: Tally, runs: Sequence[Sequence[Match]], scheduler: str | None
+) -> Iterator[tuple[Sequence[Match], Sums]]:
+    if scheduler is None:
+        yield from ((own, tally.run(own)) for own in runs)
+        return
+    with workers(None, scheduler) as crew:
+        futures = {crew.pool.submit(tally.run, own): own for own in runs}
+        for future in as_completed(futures):
+            yield futures[future], result_of(future)
+
+
+def _by_run(matches: Sequence[Match], part: tuple[int, int]) -> list[list[Match]]:
+    """The matches of each initial time of a part of them, in order of time."""
+    runs: dict[object, list[Match]] = {}
     for pair in matches:
-        observation = verifying.field(pair.channel, pair.valid_time)
-        weights = observed_weights(area, observation)
-        _add(states, "forecast", pair, _blocks(pair.members(), observation, weights), statistics)
-        for baseline in baselines:
-            _add(states, baseline.name, pair, [(baseline.forecast(pair, observation), weights)], statistics)
-    return states
+        runs.setdefault(pair.initial_time, []).append(pair)
+    number, count = part
+    return [runs[time] for time in sorted(runs)[number - 1 :: count]]  # type: ignore[type-var]
 
 
-def _add(
-    states: States, model: str, pair: Match, parts: Iterable[tuple[Forecast, Floats]], statistics: Sequence[str]
-) -> None:
-    for forecast, weights in parts:
-        for name in statistics:
-            key = Key(model, name, pair.channel, pair.lead_hours)
-            state = AggregationState.of(STATISTICS[name](forecast), weights)
-            states[key] = states.get(key, AggregationState()) + state
+def _with_units(sums: Sums, truth: xr.Dataset) -> Sums:
+    units = {name: str(truth[name].attrs.get("units", "")) if name in truth else "" for name in sums}
+    return {name: own.assign_attrs(units=units[name]) for name, own in sums.items()}
 
 
-def _blocks(members: Field, observation: Field, weights: Floats) -> Iterator[tuple[Ensemble, Floats]]:
-    rows = max(1, BLOCK_VALUES // (len(members) * observation.shape[1]))
-    for start in range(0, len(observation), rows):
-        block = slice(start, start + rows)
-        yield Ensemble.of(members[:, block], observation[block]), weights[block]
+def _land(truth: xr.Dataset) -> NDArray[np.floating] | None:
+    """The truth's own land-sea mask, if it has one."""
+    if "land_sea_mask" not in truth:
+        return None
+    mask = truth["land_sea_mask"]
+    return (mask.isel(time=0) if "time" in mask.dims else mask).transpose("latitude", "longitude").values
 
 
-def _check_sizes(sizes: Sequence[int], metrics: Sequence[str]) -> None:
+def _check_answerable(metrics: Sequence[str], sizes: Sequence[int], climatology: Climatology | None) -> None:
     too_small = [name for name in metrics if sizes[0] < metric(name).minimum_members]
     if too_small:
         raise ScoreError(
-            f"{', '.join(too_small)} cannot be had from {sizes[0]} member, at least 2 are expected; "
-            "score one member with the metrics standard_crps (its absolute error), rmse, mae and bias"
+            f"{', '.join(too_small)} cannot be had from {sizes[0]} member, at least "
+            f"{max(metric(name).minimum_members for name in too_small)} are expected; score one member with the "
+            "metrics standard_crps (its absolute error), rmse, mae and bias"
         )
+    blind = [name for name in metrics if "climate" in metric(name).needs and climatology is None]
+    if blind:
+        raise ScoreError(f"{', '.join(blind)} need a climatology, and there is none; give one with --climatology")
 
 
 def _check_complete(
@@ -148,13 +169,3 @@ def _check_complete(
         raise ScoreError(f"nothing to score: {'; '.join(lacking)}")
     if lacking and not allow_missing:
         raise ScoreError(f"{'; '.join(lacking)}; pass --allow-missing to score only what matches")
-
-
-def _invalid_values(states: States) -> str:
-    """Where a forecast is NaN or infinite although the truth is not, with the share of its values."""
-    shares = {key: state.mean for key, state in states.items() if key.statistic == "missing"}
-    return "; ".join(
-        f"{key.model} {key.channel.name} +{key.lead_hours:g} h: {share:.3g}"
-        for key, share in shares.items()
-        if share > 0
-    )

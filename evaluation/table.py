@@ -33,7 +33,7 @@ _MOST_COLUMNS = 10
 
 
 def crps_table(scores: xr.Dataset, variables: Sequence[str] | None = None, levels: Sequence[int] | None = None) -> str:
-    """A table of at most 100 columns from the result of ``score``; ``*`` marks what beats every baseline.
+    """A table of at most 100 columns of the first region of scores; ``*`` marks what beats every baseline.
 
     The skill score is 1 minus the ratio of mean scores, against climatology if it was scored, else persistence.
 
@@ -42,6 +42,8 @@ def crps_table(scores: xr.Dataset, variables: Sequence[str] | None = None, level
     ScoreError
         If the scores hold no CRPS, or not of these variables and levels.
     """
+    if "region" in scores.dims:
+        scores = scores.sel(region=scores["region"].values[0])
     leads = _shown_leads(scores["lead_time"].values)
     reference = "climatology" if "climatology" in scores["model"].values else "persistence"
     lines = _heading(scores, leads, reference)

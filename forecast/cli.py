@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from data_pipeline.errors import SphercastError
 from forecast.cli_config import config_app
 from forecast.cli_data import Config, Quiet, data_app
-
-if TYPE_CHECKING:
-    import xarray as xr
+from forecast.cli_score import score_app
+from forecast.stopping import INTERRUPTED, STOPPED, Stopping
 
 app = typer.Typer(
     name="sphercast",
@@ -28,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(config_app, name="config")
+app.add_typer(score_app, name="score")
 
 
 class Kind(StrEnum):
@@ -53,9 +52,6 @@ DEMO_MAPS: dict[str, dict[str, Any]] = {
 DEMO_TABLE = (
     "geopotential", "temperature", "u_component_of_wind", "2m_temperature", "mean_sea_level_pressure",
 )  # fmt: skip
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
 
 MOST_MEMBERS = 10_000
 MOST_DAYS = 36_500
@@ -114,57 +110,6 @@ def forecast(
 
 
 @app.command()
-def score(
-    paths: Annotated[
-        list[str],
-        typer.Argument(help="Forecast files, then the truth (store, file or 'sample').", metavar="FORECAST... TRUTH"),
-    ],
-    out: Annotated[Path, typer.Option(help="NetCDF file of scores to write.")] = Path("scores.nc"),
-    climatology: Annotated[
-        str | None, typer.Option(help="Store whose climatology to score beside; default: the truth's.")
-    ] = None,
-    variable: Annotated[
-        list[str] | None, typer.Option(help="Score only this variable; may be repeated. Default: all.")
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(help="crps, rmse, spread, spread_skill, bias, mae, standard_crps; may be repeated."),
-    ] = None,
-    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score only what has a partner.")] = False,
-    quiet: Quiet = False,
-) -> None:
-    """Score forecasts against the truth, beside climatology and persistence."""
-    from evaluation.table import crps_table
-
-    options = {"metrics": metric} if metric else {}
-    scores = _score(
-        paths, out, climatology, variables=variable, allow_missing=allow_missing, progress=not quiet, **options
-    )
-    if not metric or "crps" in metric:
-        print(crps_table(scores))
-    print(f"scores: {out}")
-
-
-def _score(paths: list[str], out: Path, climatology: str | None, **options: Any) -> xr.Dataset:
-    from data_pipeline.errors import ScoreError
-    from data_pipeline.reading import find_climatology, open_states
-    from evaluation.score import score as compute
-    from evaluation.score import write_scores
-
-    *forecasts, truth = paths
-    if not forecasts:
-        raise ScoreError(f"got one path, {truth}; expected forecasts and then the truth, e.g. forecast.nc sample")
-    seasons = find_climatology(climatology or truth)
-    if climatology and seasons is None:
-        raise ScoreError(f"{climatology} holds no climatology; give a training store, or leave --climatology out")
-    scores = compute([Path(path) for path in forecasts], open_states(truth), climatology=seasons, **options)
-    write_scores(scores, out)
-    if scores.attrs["invalid_values"] != "none":
-        print(f"sphercast: warning: not every value could be scored: {scores.attrs['invalid_values']}", file=sys.stderr)
-    return scores
-
-
-@app.command()
 def plot(
     path: Annotated[Path, typer.Argument(help="A forecast file.", metavar="FORECAST")],
     variable: Annotated[str, typer.Option(help="E.g. geopotential, temperature, wind_speed, mean_sea_level_pressure.")],
@@ -197,7 +142,9 @@ def demo(
     days: Annotated[float, typer.Option(min=7, help="Length of the forecast; the maps go to day 7.")] = 10,
 ) -> None:
     """Forecast, map and score the shipped held-out weeks with the shipped checkpoint."""
+    from evaluation.question import Question
     from evaluation.table import crps_table
+    from forecast.cli_score import run as run_score
 
     file = out / "forecast.nc"
     print(f"$ sphercast forecast planet --members {members} --days {days:g} --out {file}")
@@ -207,19 +154,21 @@ def demo(
         print(f"$ sphercast plot {file} {words} --out {out / name}")
         plot(file, out=out / name, **options)
     print(f"$ sphercast score {file} sample --out {out / 'scores.nc'}")
-    scores = _score([str(file), "sample"], out / "scores.nc", None, progress=True)
-    print(crps_table(scores, DEMO_TABLE, levels=(500, 850)))
+    answer = run_score([str(file), "sample"], out / "scores.nc", Question())
+    print(crps_table(answer.scores, DEMO_TABLE, levels=(500, 850)))
     print(f"all of it is in {out}; all variables and scores are in {out / 'scores.nc'}")
 
 
 def main() -> None:
     """Run the command line; what a user can mend is one sentence on standard error and exit code 1."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's end cleans up as Ctrl-C does
+    stopping = Stopping()
+    stopping.listen()
     try:
         app(prog_name="sphercast")
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            print("sphercast: interrupted; run the same command again", file=sys.stderr)
+            print(STOPPED, file=sys.stderr)
+            raise SystemExit(stopping.code) from None
         raise
     except SphercastError as error:
         sys.exit(f"sphercast: {error}")

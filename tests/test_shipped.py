@@ -16,6 +16,7 @@ from data_pipeline.grid import Grid
 from data_pipeline.quality import check_values
 from data_pipeline.reading import SAMPLE, find_climatology, open_states
 from data_pipeline.store import open_store
+from evaluation.question import Question
 from evaluation.score import score
 from forecast.checkpoint import load_checkpoint, provenance, shipped
 from forecast.config import load_experiment
@@ -59,7 +60,8 @@ def test_the_shipped_checkpoint_beats_its_baselines(sample: xr.Dataset, tmp_path
     initial = initial_state(forecaster, sample, parse_time(FIRST_INIT))
     run(Job(initial, members=4, steps=2, batch=4), forecaster, tmp_path / "f.nc", {}, progress=False)
     names = ["geopotential", "temperature", "u_component_of_wind"]
-    scores = score([tmp_path / "f.nc"], sample, climatology=find_climatology(SAMPLE), variables=names)
+    question = Question(variables=tuple(names))
+    scores = score([tmp_path / "f.nc"], sample, question, climatology=find_climatology(SAMPLE)).scores.isel(region=0)
     for name, level in zip(names, (500, 850, 850), strict=True):
         crps = scores[f"crps_{name}"].sel(level=level)
         forecast, baselines = crps.sel(model="forecast"), crps.sel(model=["persistence", "climatology"])

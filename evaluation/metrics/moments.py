@@ -39,7 +39,7 @@ def variance(forecast: Forecast) -> Floats:
     """
     match forecast:
         case Ensemble() if forecast.size > 1:
-            return np.asarray(np.square(forecast.deviations - forecast.error).sum(axis=0) / (forecast.size - 1))
+            return forecast.summary.squares / (forecast.size - 1)
         case Gaussian():
             return np.square(forecast.std)
         case Ensemble() | Point():

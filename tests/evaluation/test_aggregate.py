@@ -2,64 +2,79 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_pipeline.errors import ScoreError
 from data_pipeline.grid import Grid
-from evaluation.aggregate import AggregationState, observed_weights
+from evaluation.aggregate import Places, Sum
+from evaluation.regions import region
 
 GRID = Grid.equiangular(5, 6, poles=True)
-AREA = GRID.area_weights()
+GLOBE = Places(GRID, (region("global"),))
+REGIONS = Places(GRID, tuple(map(region, ("global", "tropics", "box:-90,90,-40,40", "northern-hemisphere"))))
+EVERYWHERE = np.ones(GRID.shape, dtype=bool)
 
 
-@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 20), max_size=6), st.randoms())
-def test_any_split_in_any_order_gives_the_same_mean(seed: int, cuts: list[int], shuffle) -> None:  # type: ignore[no-untyped-def]
+@given(st.integers(0, 2**32 - 1))
+def test_sums_are_their_definition(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    statistic, weights = rng.exponential(1e3, (20, 4)), rng.uniform(0, 2, (20, 4)) * rng.integers(0, 2, (20, 4))
-    edges = sorted({0, 20, *cuts})
-    parts = [slice(first, last) for first, last in pairwise(edges)]
-    shuffle.shuffle(parts)
-    whole = AggregationState.of(statistic, weights)
-    total = sum((AggregationState.of(statistic[part], weights[part]) for part in parts), AggregationState())
-    assert total.mean == pytest.approx(whole.mean, rel=1e-12, nan_ok=True)
-    assert whole.mean == pytest.approx(float((statistic * weights).sum() / weights.sum()), rel=1e-12)
+    statistic, observed = rng.exponential(1e3, (2, *GRID.shape)), rng.random(GRID.shape) < 0.6
+    found = REGIONS.sum(statistic, observed)
+    assert found.total.shape == (4, 2)
+    area = np.broadcast_to(GRID.area_weights()[:, None], GRID.shape)
+    for place, mask in enumerate(REGIONS.masks):
+        inside = mask & observed
+        expected = (statistic * area)[:, inside].sum(axis=1)
+        np.testing.assert_allclose(found.total[place], expected, rtol=1e-12)
+        assert found.weight[place] == pytest.approx(area[inside].sum(), rel=1e-12)
+        np.testing.assert_array_equal(REGIONS.weights(observed)[place], np.where(inside, area, 0))
 
 
 def test_the_mean_is_the_integral_over_the_sphere() -> None:
     fine = Grid.equiangular(181, 4, poles=True)
     squared_sine = np.repeat(np.sin(np.deg2rad(fine.latitude))[:, np.newaxis] ** 2, 4, axis=1)
-    weights = observed_weights(fine.area_weights(), squared_sine)
-    assert AggregationState.of(squared_sine, weights).mean == pytest.approx(1 / 3, abs=1e-4)
+    found = Places(fine, (region("global"),)).sum(squared_sine, np.ones(fine.shape, bool))
+    assert found.mean == pytest.approx(1 / 3, abs=1e-4)
     assert squared_sine.mean() > 0.49, "an unweighted mean must differ, or this test shows nothing"
 
 
 def test_a_constant_keeps_its_value_whatever_is_observed() -> None:
-    observation = np.where(np.random.default_rng(0).random(GRID.shape) < 0.5, np.nan, 280.0)
-    weights = observed_weights(AREA, observation)
-    statistic = np.where(np.isnan(observation), np.nan, 7.0)
-    assert AggregationState.of(statistic, weights).mean == pytest.approx(7.0, rel=1e-14)
+    observed = np.random.default_rng(0).random(GRID.shape) < 0.5
+    statistic = np.where(observed, 7.0, np.nan)
+    assert GLOBE.sum(statistic, observed).mean == pytest.approx(7.0, rel=1e-14)
 
 
-def test_a_missing_observation_neither_counts_nor_spoils_but_a_missing_forecast_does() -> None:
-    observation = np.ones(GRID.shape)
-    observation[2, 3] = np.nan
+def test_a_missing_observation_neither_counts_nor_spoils_but_a_missing_forecast_does_where_it_is() -> None:
+    observed = EVERYWHERE.copy()
+    observed[2, 3] = False
     statistic = np.ones(GRID.shape)
     statistic[2, 3] = np.nan
-    weights = observed_weights(AREA, observation)
-    assert AggregationState.of(statistic, weights).mean == pytest.approx(1.0)
-    assert weights.sum() == pytest.approx(AREA.sum() * 6 - AREA[2])
+    found = REGIONS.sum(statistic, observed)
+    np.testing.assert_allclose(found.mean, 1.0)
+    assert found.weight[0] == pytest.approx(GRID.area_weights().sum() * 6 - GRID.area_weights()[2])
     statistic[0, 0] = np.nan
-    assert np.isnan(AggregationState.of(statistic, weights).mean)
+    assert np.isnan(REGIONS.sum(statistic, observed).mean).tolist() == [True, False, True, True]
+    by_axis = np.stack([np.ones(GRID.shape), statistic])
+    assert np.isnan(REGIONS.sum(by_axis, observed).mean[0]).tolist() == [False, True]
 
 
-def test_infinite_observations_weigh_nothing() -> None:
-    assert observed_weights(np.ones(1), np.array([[np.inf, -np.inf, np.nan, 1.0]])).tolist() == [[0, 0, 0, 1]]
+def test_sums_of_parts_add_up() -> None:
+    rng = np.random.default_rng(3)
+    fields, observed = rng.normal(size=(4, *GRID.shape)), rng.random((4, *GRID.shape)) < 0.7
+    sums = [REGIONS.sum(one, there) for one, there in zip(fields, observed, strict=True)]
+    one_way = sums[0].plus(sums[1]).plus(sums[2].plus(sums[3]))
+    other_way = sums[3].plus(sums[1]).plus(sums[0]).plus(sums[2])
+    np.testing.assert_allclose(one_way.mean, other_way.mean, rtol=1e-13)
 
 
 def test_nothing_has_no_mean() -> None:
-    assert np.isnan(AggregationState().mean)
-    assert np.isnan(AggregationState.of(np.full((2, 2), np.nan), np.zeros((2, 2))).mean)
+    assert np.isnan(Sum(np.zeros(1), np.zeros(1)).mean)
+    assert np.isnan(GLOBE.sum(np.full(GRID.shape, np.nan), ~EVERYWHERE).mean)
+
+
+def test_a_region_between_the_points_is_refused() -> None:
+    with pytest.raises(ScoreError, match=r"no point of the 5x6 grid .* is in box:1,2,3,4; choose larger regions"):
+        Places(GRID, (region("box:1,2,3,4"),))

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import ndtri
 
 from data_pipeline.errors import ScoreError
-from evaluation.metrics.crps import crps, empirical_crps, fair_crps, gaussian_crps, standard_crps
+from evaluation.metrics.crps import almost_fair_crps, crps, empirical_crps, fair_crps, gaussian_crps, standard_crps
 from evaluation.metrics.forms import Ensemble, Gaussian, Point
 
 with warnings.catch_warnings():  # properscoring 0.1 predates the deprecations of numpy and numba
@@ -77,6 +77,17 @@ def test_one_member_has_an_absolute_error_but_no_fair_score() -> None:
         empirical_crps(ensemble), properscoring.crps_ensemble(np.array([3.0, 3.0]), np.array([1.0, 4.0]))
     )
     assert np.isnan(fair_crps(ensemble)).all()
+
+
+def test_almost_fair_is_between_standard_and_fair() -> None:
+    ensemble = Ensemble.of(RNG.standard_normal((5, 40)), RNG.standard_normal(40))
+    fair, standard = fair_crps(ensemble), empirical_crps(ensemble)
+    np.testing.assert_allclose(almost_fair_crps(ensemble, 0.0), standard, rtol=1e-12)
+    np.testing.assert_allclose(almost_fair_crps(ensemble, 1.0), fair, rtol=1e-12)
+    np.testing.assert_allclose(almost_fair_crps(ensemble, 0.95), 0.95 * fair + 0.05 * standard, rtol=1e-12)
+    assert np.isnan(almost_fair_crps(Ensemble.of([[1.0]], [2.0]), 0.95))
+    point = Point.of([1.0], [3.0])
+    np.testing.assert_array_equal(almost_fair_crps(point, 0.95), crps(point))
 
 
 @pytest.mark.parametrize("size", [2, 5, 20])

@@ -118,13 +118,26 @@ def test_another_grid_is_refused_with_both_named(truth: xr.Dataset, written: Cal
         match(runs, truth)
 
 
-def test_other_units_are_refused_but_not_another_spelling(truth: xr.Dataset, written: Callable[..., Path]) -> None:
-    def label(units: str) -> Path:
-        return written(lambda data: data.assign(geopotential=data["geopotential"].assign_attrs(units=units)))
+def test_other_units_are_converted_and_those_of_unknown_variables_compared(
+    truth: xr.Dataset, written: Callable[..., Path]
+) -> None:
+    def label(name: str, units: str) -> Path:
+        return written(lambda data: data.assign({name: data["geopotential"].assign_attrs(units=units)}))
 
-    with pytest.raises(ScoreError, match=r"geopotential is in 'gpm' in the run of .*, in 'm2 s-2' in the truth"):
-        match(open_runs(label("gpm")), truth)
-    assert match(open_runs(label("m**2 s**-2")), truth)[1] == []
+    for units in ("m**2 s**-2", "gpm"):
+        assert match(open_runs(label("geopotential", units)), truth)[1] == []
+    verifying = truth.assign(my_index=truth["geopotential"].assign_attrs(units="K"))
+    with pytest.raises(ScoreError, match=r"my_index is in 'bananas' in the run of .*, in 'K' in the truth; convert"):
+        match(open_runs(label("my_index", "bananas")), verifying)
+
+
+def test_no_valid_time_in_common(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    for times, said in ((slice(10, None), "2020-01-06T00:00 to 2020-01-09T12:00"), (slice(0, 0), "none")):
+        matches, lacking = match(open_runs(written()), truth.isel(time=times))
+        assert matches == []
+        assert lacking == [
+            f"no valid time is in both the forecasts (2020-01-01T12:00 to 2020-01-02T12:00) and the truth ({said})"
+        ]
 
 
 def test_runs_of_the_same_start_are_refused(truth: xr.Dataset, written: Callable[..., Path]) -> None:

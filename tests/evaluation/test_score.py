@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,24 +12,43 @@ import xarray as xr
 
 from data_pipeline.errors import ScoreError
 from data_pipeline.grid import Grid
-from evaluation import score as scoring
-from evaluation.aggregate import AggregationState
-from evaluation.assemble import to_dataset
-from evaluation.baselines import GaussianClimatology, Persistence
+from evaluation.answer import merge
+from evaluation.baselines import GaussianClimatology
+from evaluation.climate import Season
+from evaluation.kept import Kept, keeping
 from evaluation.metrics.registry import DEFAULT_METRICS, METRICS, STATISTICS, needed_statistics
 from evaluation.pairs import match
+from evaluation.question import Question
 from evaluation.readers import open_runs
-from evaluation.score import score, tally, write_scores
+from evaluation.score import score
+from evaluation.score_files import read_scores, write_scores
+from evaluation.tally import Tally
+from tests.evaluation.conftest import START
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from evaluation.answer import Answer
+    from evaluation.pairs import Match
+    from evaluation.sums import Sums
     from tests.evaluation.conftest import RisingClimatology
 
 with warnings.catch_warnings():  # properscoring 0.1 predates the deprecations of numpy and numba
     warnings.simplefilter("ignore")
     import properscoring
+
+
+def answered(
+    paths: list[Path], truth: xr.Dataset, *, climatology=None, progress=False, kept=None, **question
+) -> Answer:
+    asked = {name: tuple(value) if isinstance(value, list) else value for name, value in question.items()}
+    return score(paths, truth, Question(**asked), climatology=climatology, progress=progress, kept=kept)
+
+
+def scored(paths: list[Path], truth: xr.Dataset, **options) -> xr.Dataset:
+    """The scores of the whole globe."""
+    return answered(paths, truth, **options).scores.isel(region=0, drop=True)
 
 
 def area_mean(field: np.ndarray) -> float:
@@ -56,7 +76,7 @@ def two_runs(written: Callable[..., Path]) -> list[Path]:
 
 @pytest.fixture
 def scores(two_runs: list[Path], truth: xr.Dataset, climatology: RisingClimatology) -> xr.Dataset:
-    return score(two_runs, truth, climatology=climatology)
+    return scored(two_runs, truth, climatology=climatology)
 
 
 def of(scores: xr.Dataset, metric: str, model: str) -> float:
@@ -121,52 +141,134 @@ def test_labels_and_attributes(scores: xr.Dataset) -> None:
     assert np.all(scores["sample_size_geopotential"] == 2)
 
 
-def test_scores_survive_the_file(scores: xr.Dataset, tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "scores.nc"
-    write_scores(scores, path)
+def test_scores_survive_the_file(two_runs: list[Path], truth: xr.Dataset, tmp_path: Path) -> None:
+    path, answer = tmp_path / "deep" / "scores.nc", answered(two_runs, truth)
+    write_scores(answer, path)
     with xr.open_dataset(path, decode_timedelta=True) as again:  # hours stay numbers even when timedeltas are decoded
-        xr.testing.assert_identical(again.load(), scores)
+        xr.testing.assert_identical(again.load(), answer.scores)
     assert again.attrs["Conventions"] == "CF-1.11"
     assert [file.name for file in path.parent.iterdir()] == ["scores.nc"]
 
 
-def test_a_failed_write_leaves_what_was_there(scores: xr.Dataset, tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "scores.nc"
-    write_scores(scores, path)
+def test_a_failed_write_leaves_what_was_there(two_runs: list[Path], truth: xr.Dataset, tmp_path: Path) -> None:
+    path, answer = tmp_path / "deep" / "scores.nc", answered(two_runs, truth)
+    write_scores(answer, path)
     before = path.read_bytes()
     with pytest.raises(TypeError):
-        write_scores(scores.assign_attrs(bad=object()), path)
+        write_scores(replace(answer, scores=answer.scores.assign_attrs(bad=object())), path)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == ["scores.nc"]
 
 
-def test_blocks_runs_and_order_do_not_change_a_score(
-    two_runs: list[Path],
-    truth: xr.Dataset,
-    scores: xr.Dataset,
-    climatology: RisingClimatology,
-    monkeypatch: pytest.MonkeyPatch,
+def test_the_order_of_runs_does_not_change_a_bit(
+    two_runs: list[Path], truth: xr.Dataset, scores: xr.Dataset, climatology: RisingClimatology
 ) -> None:
-    monkeypatch.setattr(scoring, "BLOCK_VALUES", 1)  # row by row
-    xr.testing.assert_allclose(score(two_runs, truth, climatology=climatology), scores, rtol=1e-12)
-    backwards = score(two_runs[::-1], truth, climatology=climatology)
-    xr.testing.assert_allclose(backwards.drop_vars(["model"]), scores.drop_vars(["model"]), rtol=1e-12)
+    backwards = scored(two_runs[::-1], truth, climatology=climatology)
+    xr.testing.assert_equal(backwards, scores)
 
 
-def test_tallies_of_parts_add_up(two_runs: list[Path], truth: xr.Dataset, scores: xr.Dataset) -> None:
-    runs, statistics = [run for path in two_runs for run in open_runs(path)], needed_statistics(DEFAULT_METRICS)
-    matches, _ = match(runs, truth)
-    parts = [tally(matches[part::3], truth, [Persistence(truth)], statistics) for part in range(3)]
-    keys = {key for part in parts for key in part}
-    total = {key: sum((part.get(key, AggregationState()) for part in parts), AggregationState()) for key in keys}
-    ordered = dict(sorted(total.items(), key=lambda item: (item[0].model, item[0].channel.name)))
-    merged = to_dataset(ordered, DEFAULT_METRICS, {"geopotential": "m2 s-2", "2m_temperature": "K"})
-    for name, field in merged.data_vars.items():
-        xr.testing.assert_allclose(field, scores[name].sel(model=["forecast", "persistence"]), rtol=1e-12)
+def test_the_order_of_members_does_not_change_a_bit(
+    written: Callable[..., Path], truth: xr.Dataset, scores: xr.Dataset
+) -> None:
+    shuffled = [written(lambda data: data.isel(realization=[2, 0, 3, 1]), start=start) for start in (0, 5)]
+    again = scored(shuffled, truth)
+    xr.testing.assert_equal(again, scores.sel(model=again["model"]))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("by", [None, "hour"])
+def test_any_parts_make_the_same_scores(
+    written: Callable[..., Path], truth: xr.Dataset, tmp_path: Path, count: int, by: str | None
+) -> None:
+    paths = [written(start=start) for start in (0, 1, 4, 5, 9)]
+    whole = answered(paths, truth, by=by, regions=["global", "tropics"]).scores
+    files = []
+    for number in range(count, 0, -1):
+        files.append(tmp_path / f"part{number}.nc")
+        part = answered(paths, truth, by=by, regions=["global", "tropics"], part=(number, count))
+        write_scores(part, files[-1])
+    merged = merge(files).scores
+    xr.testing.assert_equal(merged, whole)
+    assert {name: text for name, text in merged.attrs.items() if name != "forecasts"} == {
+        name: text for name, text in whole.attrs.items() if name != "forecasts"
+    }
+
+
+def test_parts_that_do_not_fit_are_refused(two_runs: list[Path], truth: xr.Dataset, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.nc", "b.nc", "plain.nc")]
+    write_scores(answered(two_runs[:1], truth), files[0])
+    write_scores(answered(two_runs[1:], truth, regions=["tropics"]), files[1])
+    xr.Dataset({"x": 1.0}).to_netcdf(files[2], engine="netcdf4")
+    with pytest.raises(ScoreError, match=r"b.nc was asked regions \('tropics',\), the first \('global',\); score all"):
+        merge(files[:2])
+    with pytest.raises(ScoreError, match="several parts hold the initial time 2020-01-01T00:00; give each part once"):
+        merge([files[0], files[0]])
+    with pytest.raises(ScoreError, match=r"plain.nc holds no sums, expected a file of 'sphercast score'"):
+        merge(files[2:])
+    with pytest.raises(ScoreError, match=r"absent.nc cannot be read .*; expected a file of 'sphercast score'"):
+        read_scores(tmp_path / "absent.nc")
+    with pytest.raises(ScoreError, match="got part 3/2, expected i/n with 1 <= i <= n"):
+        Question(part=(3, 2))
+
+
+def test_a_killed_score_goes_on_from_its_last_run(
+    two_runs: list[Path], truth: xr.Dataset, scores: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, question = tmp_path / "scores.nc", Question()
+    scored_runs = []
+    run = Tally.run
+
+    def dies_in_the_second(self: Tally, matches: list[Match]) -> Sums:
+        scored_runs.append(matches[0].initial_time)
+        if len(scored_runs) == 2:
+            raise KeyboardInterrupt
+        return run(self, matches)
+
+    monkeypatch.setattr(Tally, "run", dies_in_the_second)
+    with pytest.raises(KeyboardInterrupt), keeping(out, question, {}) as kept:
+        answered(two_runs, truth, kept=kept)
+    with keeping(out, question, {}) as kept:
+        again = answered(two_runs, truth, kept=kept).scores.isel(region=0, drop=True)
+    assert len(scored_runs) == 3, "the second run twice, the first once"
+    xr.testing.assert_equal(again, scores.sel(model=again["model"]))
+    assert not (tmp_path / "scores.nc.partial").exists()
+
+
+def test_what_was_kept_of_another_question_or_is_torn_is_not_used(
+    two_runs: list[Path], truth: xr.Dataset, tmp_path: Path
+) -> None:
+    out, time = tmp_path / "scores.nc", START
+    sums = answered(two_runs[:1], truth).sums
+    Kept(tmp_path, "one").keep(time, sums)
+    assert Kept(tmp_path, "one").find(time) is not None
+    assert Kept(tmp_path, "two").find(time) is None
+    (file,) = tmp_path.glob("*-one.nc")
+    file.write_bytes(file.read_bytes()[:500])
+    assert Kept(tmp_path, "one").find(time) is None
+    digests = set()
+    for question, inputs in ((Question(), {}), (Question(by="hour"), {}), (Question(), {"truth": "another"})):
+        with keeping(out, question, inputs) as kept:
+            digests.add(kept.digest)
+    assert len(digests) == 3
+
+
+def test_seasons_and_hours_stand_beside_each_other(written: Callable[..., Path], truth: xr.Dataset) -> None:
+    paths = [written(start=start) for start in (0, 1, 4, 5, 9)]
+    by_hour = scored(paths, truth, by="hour")
+    assert by_hour["group"].values.tolist() == ["00", "12"]
+    alone = scored([paths[1], paths[3], paths[4]], truth)
+    xr.testing.assert_equal(by_hour["crps_geopotential"].sel(group="12", drop=True), alone["crps_geopotential"])
+    by_season = scored(paths, truth, by="season")
+    assert by_season["group"].values.tolist() == ["DJF"]
+    np.testing.assert_array_equal(
+        by_season["rmse_geopotential"].isel(group=0), scored(paths, truth)["rmse_geopotential"]
+    )
+    with pytest.raises(ScoreError, match="got --by 'day', expected one of season, month, hour"):
+        scored(paths, truth, by="day")
 
 
 def test_every_statistic_is_averaged_only_when_a_metric_needs_it(two_runs: list[Path], truth: xr.Dataset) -> None:
-    scores = score(two_runs, truth, metrics=["mae", "missing"], variables=["2m_temperature"])
+    scores = scored(two_runs, truth, metrics=["mae", "missing"], variables=["2m_temperature"])
     assert set(scores.data_vars) == {"mae_2m_temperature", "missing_2m_temperature", "sample_size_2m_temperature"}
     assert "level" not in scores.coords
     assert needed_statistics(["mae"]) == ("absolute_error", "missing")
@@ -179,7 +281,7 @@ def test_metrics_need_known_statistics() -> None:
 def test_missing_observations_weigh_nothing(two_runs: list[Path], truth: xr.Dataset, scores: xr.Dataset) -> None:
     holes = truth.copy(deep=True)
     holes["2m_temperature"][:, 0, :] = np.nan
-    holed = score(two_runs, holes)
+    holed = scored(two_runs, holes)
     assert np.isfinite(holed["crps_2m_temperature"]).all()
     assert not np.allclose(holed["crps_2m_temperature"][0], scores["crps_2m_temperature"][0])
     xr.testing.assert_equal(holed["crps_geopotential"], scores["crps_geopotential"].sel(model=holed["model"]))
@@ -188,7 +290,7 @@ def test_missing_observations_weigh_nothing(two_runs: list[Path], truth: xr.Data
 
 def test_a_truth_of_nan_only_has_no_score(two_runs: list[Path], truth: xr.Dataset) -> None:
     blank = truth.assign({"2m_temperature": truth["2m_temperature"] * np.nan})
-    scores = score(two_runs, blank)
+    scores = scored(two_runs, blank)
     for name in DEFAULT_METRICS:
         assert np.isnan(scores[f"{name}_2m_temperature"]).all()
 
@@ -198,7 +300,7 @@ def test_a_missing_member_is_seen_and_counted(written: Callable[..., Path], trut
         data["2m_temperature"][1, 2, 3, 4] = np.inf
         return data
 
-    scores = score([written(blow_up)], truth)
+    scores = scored([written(blow_up)], truth)
     crps = scores["crps_2m_temperature"].sel(model="forecast")
     assert np.isnan(crps.values).tolist() == [False, False, True]
     where, share = scores.attrs["invalid_values"].split(": ")
@@ -209,7 +311,7 @@ def test_a_missing_member_is_seen_and_counted(written: Callable[..., Path], trut
 
 def test_ensembles_of_different_sizes_pool(written: Callable[..., Path], truth: xr.Dataset) -> None:
     small, large = written(start=0, members=2), written(start=5, members=7)
-    scores, parts = score([small, large], truth), [score([path], truth) for path in (small, large)]
+    scores, parts = scored([small, large], truth), [scored([path], truth) for path in (small, large)]
     assert scores.attrs["ensemble_size"] == "2 7"
     name = "crps_2m_temperature"
     np.testing.assert_allclose(scores[name], (parts[0][name] + parts[1][name]) / 2)
@@ -221,8 +323,8 @@ def test_ensembles_of_different_sizes_pool(written: Callable[..., Path], truth: 
 def test_one_member_has_no_fair_score_but_others(written: Callable[..., Path], truth: xr.Dataset) -> None:
     path = written(members=1)
     with pytest.raises(ScoreError, match=r"crps, spread, spread_skill cannot be had from 1 member.*standard_crps"):
-        score([path], truth)
-    scores = score([path], truth, metrics=["standard_crps", "mae"])
+        scored([path], truth)
+    scores = scored([path], truth, metrics=["standard_crps", "mae"])
     np.testing.assert_array_equal(scores["standard_crps_2m_temperature"], scores["mae_2m_temperature"])
 
 
@@ -231,7 +333,7 @@ def test_a_perfect_forecast_is_perfect(written: Callable[..., Path], truth: xr.D
         exact = truth.sel(time=data["time"]).expand_dims(realization=4)
         return data.assign({name: exact[name] for name in data.data_vars})
 
-    scores = score([written(perfect)], truth).sel(model="forecast")
+    scores = scored([written(perfect)], truth).sel(model="forecast")
     for name in ("crps", "rmse", "spread", "bias"):
         np.testing.assert_array_equal(scores[f"{name}_geopotential"], 0.0)
     assert np.isnan(scores["spread_skill_geopotential"]).all(), "0/0: without spread and error there is no ratio"
@@ -240,8 +342,8 @@ def test_a_perfect_forecast_is_perfect(written: Callable[..., Path], truth: xr.D
 def test_what_is_missing_raises_or_is_listed(written: Callable[..., Path], truth: xr.Dataset) -> None:
     paths, short = [written(start=0), written(start=14)], truth.isel(time=slice(0, 17))
     with pytest.raises(ScoreError, match=r"^the truth lacks 2020-01-09T12:00; pass --allow-missing to score only"):
-        score(paths, short)
-    scores = score(paths, short, allow_missing=True)
+        scored(paths, short)
+    scores = scored(paths, short, allow_missing=True)
     assert scores.attrs["missing"] == "the truth lacks 2020-01-09T12:00"
     assert scores["sample_size_2m_temperature"].values.tolist() == [2, 2, 1]
     assert np.isfinite(scores["crps_geopotential"]).all()
@@ -249,14 +351,14 @@ def test_what_is_missing_raises_or_is_listed(written: Callable[..., Path], truth
 
 def test_nothing_in_common_is_an_error_in_any_case(written: Callable[..., Path], truth: xr.Dataset) -> None:
     with pytest.raises(ScoreError, match="nothing to score: the truth lacks 2020-01-01T12:00"):
-        score([written()], truth.isel(time=slice(10, None)), allow_missing=True)
+        scored([written()], truth.isel(time=slice(10, None)), allow_missing=True)
 
 
 def test_persistence_needs_the_initial_time(written: Callable[..., Path], truth: xr.Dataset) -> None:
     paths, late = [written(start=0), written(start=5)], truth.isel(time=slice(1, None))
     with pytest.raises(ScoreError, match="the truth lacks the initial time 2020-01-01T00:00, which persistence needs"):
-        score(paths, late)
-    scores = score(paths, late, allow_missing=True)
+        scored(paths, late)
+    scores = scored(paths, late, allow_missing=True)
     assert np.isnan(scores["crps_geopotential"].sel(model="persistence")).all(), "never over fewer times than others"
     assert np.isfinite(scores["crps_geopotential"].sel(model="forecast")).all()
 
@@ -267,25 +369,25 @@ def test_climatology_must_know_the_fields_and_the_grid(
     full = climatology.mean
     climatology.mean = full.sel(level=[500])
     with pytest.raises(ScoreError, match="the climatology lacks geopotential_850"):
-        score(two_runs, truth, climatology=climatology)
-    crps = score(two_runs, truth, climatology=climatology, allow_missing=True)["crps_geopotential"]
+        scored(two_runs, truth, climatology=climatology)
+    crps = scored(two_runs, truth, climatology=climatology, allow_missing=True)["crps_geopotential"]
     assert np.isnan(crps.sel(model="climatology", level=850)).all()
     assert np.isfinite(crps.sel(model="climatology", level=500)).all()
     climatology.mean = full.isel(longitude=slice(0, 4))
     with pytest.raises(ScoreError, match="the climatology is on a 6x4 grid"):
-        GaussianClimatology(climatology, Grid.of(truth)).lacks(match(open_runs(two_runs[0]), truth)[0])
+        GaussianClimatology(Season(climatology, Grid.of(truth))).lacks(match(open_runs(two_runs[0]), truth)[0])
 
 
 def test_unknown_metrics_are_refused(two_runs: list[Path], truth: xr.Dataset) -> None:
-    with pytest.raises(ScoreError, match=r"unknown metric 'acc'; expected one of: crps, "):
-        score(two_runs, truth, metrics=["acc"])
+    with pytest.raises(ScoreError, match=r"unknown metric 'accuracy'; expected one of: crps, "):
+        scored(two_runs, truth, metrics=["accuracy"])
 
 
 def test_the_truth_may_be_lazy_and_its_source_is_kept(
     two_runs: list[Path], truth: xr.Dataset, scores: xr.Dataset
 ) -> None:
     lazy = truth.chunk(time=1).assign_attrs(source="a drifting world")
-    again = score(two_runs, lazy)
+    again = scored(two_runs, lazy)
     assert again.attrs["truth_source"] == "a drifting world"
     xr.testing.assert_equal(again["rmse_geopotential"], scores["rmse_geopotential"].sel(model=again["model"]))
 
@@ -293,7 +395,7 @@ def test_the_truth_may_be_lazy_and_its_source_is_kept(
 def test_progress_is_shown_only_when_asked(
     two_runs: list[Path], truth: xr.Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    score(two_runs, truth)
+    scored(two_runs, truth)
     assert capsys.readouterr() == ("", "")
-    score(two_runs, truth, progress=True)
-    assert "18 of 18 fields" in capsys.readouterr().err
+    scored(two_runs, truth, progress=True)
+    assert "2 of 2 runs" in capsys.readouterr().err

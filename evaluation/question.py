@@ -1,0 +1,66 @@
+"""What is asked of forecasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter, ValidationError
+
+from data_pipeline.errors import ScoreError
+from evaluation.metrics.registry import DEFAULT_METRICS
+from evaluation.settings import Settings
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which scores, of what, where, grouped how, and how strictly.
+
+    Attributes
+    ----------
+    metrics, variables
+        Names; no variables: all.
+    regions
+        Names as in ``evaluation.regions``.
+    by
+        ``season``, ``month`` or ``hour``: scores of each group beside each other.
+    allow_missing
+        Score what matches and list the rest, instead of refusing.
+    part
+        (i, n): only every n-th initial time, from the i-th on, counted from 1.
+    settings
+        Numbers that scores depend on.
+    """
+
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    variables: tuple[str, ...] | None = None
+    regions: tuple[str, ...] = ("global",)
+    by: str | None = None
+    allow_missing: bool = False
+    part: tuple[int, int] = (1, 1)
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        number, count = self.part
+        if not 1 <= number <= count:
+            raise ScoreError(f"got part {number}/{count}, expected i/n with 1 <= i <= n")
+
+    def to_json(self) -> str:
+        """As text that ``from_json`` reads back."""
+        return _QUESTIONS.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Question:
+        """The inverse of ``to_json``.
+
+        Raises
+        ------
+        ScoreError
+            If it is of another version of this program.
+        """
+        try:
+            return _QUESTIONS.validate_json(text)
+        except ValidationError as error:
+            raise ScoreError(f"the question cannot be read ({error.errors()[0]['msg']}); score again") from error
+
+
+_QUESTIONS = TypeAdapter(Question)

@@ -1,0 +1,92 @@
+"""From fields to sums: each forecast field is read once, and all statistics are taken of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evaluation.aggregate import Sum
+from evaluation.climate import Climate
+from evaluation.metrics.definitions import PointStatistic, Sample
+from evaluation.metrics.forms import Ensemble
+from evaluation.metrics.registry import STATISTICS
+from evaluation.pairs import Snapshots
+from evaluation.sums import RunSums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import xarray as xr
+
+    from evaluation.aggregate import Mask, Places
+    from evaluation.baselines import Baseline
+    from evaluation.climate import Season
+    from evaluation.metrics.definitions import Statistic
+    from evaluation.metrics.forms import Forecast
+    from evaluation.pairs import Field, Match
+    from evaluation.settings import Settings
+    from evaluation.sums import Sums
+
+FORECAST = "forecast"
+"""What the model is called whose files are scored."""
+
+
+class Tally:
+    """Takes the sums of runs against a truth, beside baselines."""
+
+    def __init__(
+        self, truth: xr.Dataset, places: Places, statistics: Sequence[str], baselines: Sequence[Baseline],
+        season: Season | None, settings: Settings,
+    ) -> None:  # fmt: skip
+        self._verifying = Snapshots(truth)
+        self._places = places
+        self._statistics = {name: STATISTICS[name] for name in statistics}
+        self._baselines = baselines
+        self._season = season
+        self._settings = settings
+
+    def run(self, matches: Sequence[Match]) -> Sums:
+        """The sums of all matches of one run."""
+        levels: dict[str, list[int] | None] = {}
+        for match in matches:
+            known = levels.setdefault(match.channel.variable_name, None if match.channel.level is None else [])
+            if known is not None and match.channel.level not in known:
+                known.append(match.channel.level)  # type: ignore[arg-type]
+        sums = RunSums(
+            matches[0].initial_time, [FORECAST, *(baseline.name for baseline in self._baselines)],
+            sorted({match.lead_hours for match in matches}),
+            {name: sorted(held) if held is not None else None for name, held in levels.items()}, self._places.names,
+        )  # fmt: skip
+        for match in matches:
+            self._add(sums, match)
+        return sums.sums()
+
+    def _add(self, sums: RunSums, match: Match) -> None:
+        observation = self._verifying.field(match.channel, match.valid_time)
+        observed = np.isfinite(observation)
+        for model, forecast in self._forecasts(match, observation):
+            sample = self._sample(match, forecast)
+            for name, statistic in self._statistics.items():
+                if isinstance(forecast, statistic.forms):
+                    total = self._sum(statistic, sample, observed)
+                    sums.put(model, match.channel, match.lead_hours, name, total, statistic.axes(sample))
+
+    def _forecasts(self, match: Match, observation: Field) -> Iterator[tuple[str, Forecast]]:
+        yield FORECAST, Ensemble.of(match.members(), observation)
+        for baseline in self._baselines:
+            yield baseline.name, baseline.forecast(match, observation)
+
+    def _sample(self, match: Match, forecast: Forecast) -> Sample:
+        season, channel, time = self._season, match.channel, match.valid_time
+        climate = Climate(season, channel, time) if season and season.holds(channel, time) else None
+        return Sample(forecast, channel, self._places.grid, time, match.lead_hours, self._settings, climate)
+
+    def _sum(self, statistic: Statistic, sample: Sample, observed: Mask) -> Sum:
+        if isinstance(statistic, PointStatistic):
+            return self._places.sum(statistic.of(sample), observed)
+        weights = self._places.weights(observed)
+        values = np.asarray([statistic.of(sample, area) for area in weights], dtype=np.float64)
+        weighs = np.array([float(area.any()) for area in weights])
+        values[weighs == 0] = 0.0
+        return Sum(values, weighs)

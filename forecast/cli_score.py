@@ -1,0 +1,206 @@
+"""The commands about scores: ``sphercast score``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from forecast.cli_data import AsJson, Quiet
+
+if TYPE_CHECKING:
+    from evaluation.answer import Answer
+    from evaluation.question import Question
+
+
+class _RunUnlessNamed(TyperGroup):
+    """``sphercast score FORECAST... TRUTH`` is ``sphercast score run FORECAST... TRUTH``."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The subcommand named first, or else ``run``."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["run", *args])
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Options before the first path are ``run``'s too."""
+        if args and args[0] not in {*self.commands, "--help"}:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+score_app = typer.Typer(
+    cls=_RunUnlessNamed,
+    no_args_is_help=True,
+    help="Score forecasts: 'sphercast score FORECAST... TRUTH', or one of the commands below.",
+)
+
+Out = Annotated[Path, typer.Option(help="NetCDF file of scores to write.")]
+
+
+@score_app.command("run")
+def score_run(
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Forecast files, then the truth (store, file or 'sample').", metavar="FORECAST... TRUTH"),
+    ],
+    out: Out = Path("scores.nc"),
+    scores: Annotated[
+        list[str] | None,
+        typer.Option("--scores", "--metric", help="Names from 'score list', with commas; default: the usual ones."),
+    ] = None,
+    variable: Annotated[
+        list[str] | None, typer.Option(help="Score only this variable; may be repeated. Default: all.")
+    ] = None,
+    regions: Annotated[
+        list[str] | None,
+        typer.Option(help="E.g. global, tropics, land, europe&land, box:S,N,W,E; may be repeated. Default: global."),
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Scores of each season, month or hour beside each other.")] = None,
+    climatology: Annotated[
+        str | None,
+        typer.Option(
+            help="Climatology to score beside: a store, its day_of_year, a sample's folder, climatology.nc, or "
+            "WeatherBench2's (path or URL); default: the truth's."
+        ),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option(help="Of events, e.g. '2m_temperature>303.15'; may be repeated.")
+    ] = None,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score only what has a partner.")] = False,
+    part: Annotated[str, typer.Option(help="i/n: only every n-th initial time from the i-th; then 'score merge'.")] = (
+        "1/1"
+    ),
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask.distributed cluster to work on.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score forecasts against the truth, beside climatology and persistence. Run again to resume."""
+    from evaluation.question import Question
+    from evaluation.table import crps_table
+
+    question = Question(
+        variables=tuple(variable) if variable else None, regions=tuple(regions or ["global"]), by=by,
+        allow_missing=allow_missing, part=_part(part), settings=_settings(threshold),
+        **({"metrics": _names(scores)} if scores else {}),
+    )  # fmt: skip
+    answer = run(paths, out, question, climatology, scheduler=scheduler, progress=not quiet)
+    if as_json:
+        print(json.dumps(_summary(answer)))
+        return
+    if "crps" in question.metrics and by is None:
+        print(crps_table(answer.scores))
+    print(f"scores: {out}")
+
+
+@score_app.command("list")
+def score_list() -> None:
+    """Name every score, with a line on each."""
+    from evaluation.metrics.registry import METRICS
+
+    family = ""
+    for name, entry in sorted(METRICS.items(), key=lambda item: item[1].family):
+        if entry.family != family:
+            family = entry.family
+            print(f"\n{family}")
+        print(f"  {name:<28} {entry.summary} ({_better(entry.direction)})")
+
+
+@score_app.command("merge")
+def score_merge(
+    parts: Annotated[list[Path], typer.Argument(help="Files of 'score --part'.", metavar="PART...")],
+    out: Out = Path("scores.nc"),
+) -> None:
+    """Put parts together: the scores are those of one run over everything."""
+    from evaluation.answer import merge
+    from evaluation.score_files import write_scores
+
+    write_scores(merge(parts), out)
+    print(f"scores: {out}")
+
+
+def run(
+    paths: list[str], out: Path, question: Question, climatology: str | None = None, *, scheduler: str | None = None,
+    progress: bool = True,
+) -> Answer:  # fmt: skip
+    """Score files and write ``out``; says on standard error what could not be scored."""
+    from data_pipeline.channels import inventory
+    from data_pipeline.climatology_reading import open_climatology
+    from data_pipeline.errors import ScoreError
+    from data_pipeline.reading import find_climatology, open_states
+    from evaluation.kept import keeping
+    from evaluation.score import score
+    from evaluation.score_files import write_scores
+
+    *forecasts, truth = paths
+    if not forecasts:
+        raise ScoreError(f"got one path, {truth}; expected forecasts and then the truth, e.g. forecast.nc sample")
+    states = open_states(truth)
+    scored = [name for name in question.variables or states.data_vars if name in states]
+    fields = inventory(states[scored]) or None
+    seasons = find_climatology(truth) if climatology is None else open_climatology(climatology, fields)
+    inputs = {"forecasts": {path: _stamp(path) for path in forecasts}, "truth": truth, "climatology": climatology}
+    with keeping(out, question, inputs) as kept:
+        answer = score(
+            [Path(path) for path in forecasts], states, question, climatology=seasons, kept=kept, scheduler=scheduler,
+            progress=progress,
+        )  # fmt: skip
+        write_scores(answer, out)
+    if answer.scores.attrs["invalid_values"] != "none":
+        invalid = answer.scores.attrs["invalid_values"]
+        print(f"sphercast: warning: not every value could be scored: {invalid}", file=sys.stderr)
+    return answer
+
+
+def _stamp(path: str) -> list[int]:
+    """Tells a file from another that replaced it."""
+    found = Path(path)
+    return [found.stat().st_size, found.stat().st_mtime_ns] if found.exists() else []
+
+
+def _names(words: list[str]) -> tuple[str, ...]:
+    return tuple(name.strip() for word in words for name in word.split(",") if name.strip())
+
+
+def _part(text: str) -> tuple[int, int]:
+    from data_pipeline.errors import ScoreError
+
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal()):
+        raise ScoreError(f"got --part {text}, expected i/n, e.g. 1/4")
+    return int(number), int(count)
+
+
+def _settings(thresholds: list[str] | None) -> Any:
+    from data_pipeline.errors import ScoreError
+    from evaluation.settings import Settings
+
+    found: dict[str, list[float]] = {}
+    for text in thresholds or ():
+        variable, _, value = text.partition(">")
+        try:
+            found.setdefault(variable.strip(), []).append(float(value))
+        except ValueError:
+            raise ScoreError(f"got --threshold {text!r}, expected VARIABLE>VALUE, e.g. 2m_temperature>303.15") from None
+    return Settings(thresholds={name: tuple(sorted(values)) for name, values in found.items()})
+
+
+def _better(direction: str) -> str:
+    return {"lower": "lower is better", "higher": "higher is better", "zero": "best at 0", "one": "best at 1"}.get(
+        direction, "neither way better"
+    )
+
+
+def _summary(answer: Answer) -> dict[str, Any]:
+    """Every score of the forecast as nested lists, with its labels."""
+    from data_pipeline.tables import listed
+
+    scores = answer.scores.sel(model="forecast")
+    fields = {
+        str(name): {"dims": list(map(str, field.dims)), "units": field.attrs["units"], "values": listed(field.values)}
+        for name, field in scores.data_vars.items()
+    }
+    labels = {str(name): label.values.tolist() for name, label in scores.coords.items() if label.ndim}
+    return {"attributes": dict(scores.attrs), "labels": labels, "scores": fields}

@@ -1,0 +1,316 @@
+"""Baselines: closed forms, brute force, and what each says that it lacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from data_pipeline.channels import Channel
+from data_pipeline.errors import ScoreError
+from data_pipeline.grid import Grid
+from evaluation import damped_persistence
+from evaluation.analogs import AnalogEnsemble
+from evaluation.climate import Season
+from evaluation.damped_persistence import DampedPersistence
+from evaluation.metrics.forms import Ensemble, Gaussian, Point
+from evaluation.more_baselines import BASELINES, baselines
+from evaluation.other_years import QUANTILES, ClimatologyOfTruth, OtherYears, ProbabilisticClimatology
+from evaluation.pairs import Match
+from evaluation.settings import Settings
+from tests.mock_world import mock_states, mock_times
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GRID = Grid.equiangular(4, 8, poles=False)
+TEMPERATURE, HEIGHT = Channel("2m_temperature"), Channel("geopotential", 500)
+HOUR, DAY = np.timedelta64(1, "h").astype("timedelta64[ns]"), np.timedelta64(1, "D").astype("timedelta64[ns]")
+
+
+def matches_of(
+    starts: Sequence[str], leads: Sequence[int], channels: Sequence[Channel] = (TEMPERATURE,)
+) -> list[Match]:
+    """Of every start, lead in hours and channel."""
+    return [
+        Match(xr.Dataset(), np.datetime64(start, "ns"), lead * HOUR, channel)
+        for start in starts for lead in leads for channel in channels
+    ]  # fmt: skip
+
+
+def times_from(start: str, count: int, hours: int) -> np.ndarray:
+    return np.datetime64(start, "ns") + np.arange(count) * hours * HOUR
+
+
+def truth_of(values: np.ndarray, times: np.ndarray) -> xr.Dataset:
+    coords = {"time": times, "latitude": list(GRID.latitude), "longitude": list(GRID.longitude)}
+    return xr.Dataset({"2m_temperature": (("time", "latitude", "longitude"), values)}, coords=coords)
+
+
+class ZeroClimatology:
+    """Mean 0 and standard deviation 1 of some variables, at any time."""
+
+    def __init__(self, truth: xr.Dataset, mean: float = 0.0) -> None:
+        self._like, self._mean = truth.isel(time=[0]), mean
+
+    def at(self, times: np.ndarray) -> tuple[xr.Dataset, xr.Dataset]:
+        mean, std = (xr.zeros_like(self._like).assign_coords(time=times) + value for value in (self._mean, 1))
+        return mean, std
+
+
+@pytest.fixture(scope="module")
+def years() -> xr.Dataset:
+    """Four years of the mock world, twice a day, two channels."""
+    return mock_states(
+        GRID, mock_times("2000-01-01", 4 * 366 * 2, 12), {"2m_temperature": None, "geopotential": (500,)}
+    )
+
+
+def test_every_baseline_says_what_it_lacks_and_has_its_name(years: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(damped_persistence, "MOST_PAIRS", 10)
+    matches = matches_of(["2002-02-01T00", "2002-02-03T12"], [12, 72], [TEMPERATURE, HEIGHT])
+    made = baselines(list(BASELINES), years, ZeroClimatology(years), matches)
+    assert [baseline.name for baseline in made] == list(BASELINES)
+    observation = np.full(GRID.shape, 280.0)
+    for name, baseline in zip(BASELINES, made, strict=True):
+        assert "lacks" in (type(baseline).__doc__ or "")
+        assert baseline.lacks(matches) == [], name
+        assert np.isfinite(baseline.forecast(matches[-1], observation).error).all(), name
+
+
+def test_baselines_by_name() -> None:
+    truth = truth_of(np.zeros((4, *GRID.shape)), times_from("2000-01-01", 4, 24))
+    matches = matches_of(["2000-01-01"], [24])
+    with pytest.raises(ScoreError, match="unknown baseline astrology; expected some of: persistence"):
+        baselines(["astrology"], truth, None, matches)
+    for name in ("climatology", "climatology_mean", "damped_persistence"):
+        with pytest.raises(ScoreError, match=f"the baseline {name} needs a climatology"):
+            baselines([name], truth, None, matches)
+    assert [each.name for each in baselines(["persistence", "persistence"], truth, None, matches)] == ["persistence"]
+    assert baselines(["persistence"], truth, None, []) == []
+
+
+def test_persistence_without_its_initial_time_is_missing() -> None:
+    truth = truth_of(np.ones((4, *GRID.shape)), times_from("2000-01-01", 4, 24))
+    matches = matches_of(["1999-12-31"], [48])
+    (persistence,) = baselines(["persistence"], truth, None, matches)
+    assert persistence.lacks(matches) == ["the truth lacks the initial time 1999-12-31T00:00, which persistence needs"]
+    assert np.isnan(persistence.forecast(matches[0], np.zeros(GRID.shape)).error).all()
+
+
+def test_the_climatological_mean_is_that_of_the_normal_distribution() -> None:
+    truth = truth_of(np.ones((4, *GRID.shape)), times_from("2000-01-01", 4, 24))
+    matches = matches_of(["2000-01-01"], [24])
+    normal, mean = baselines(["climatology", "climatology_mean"], truth, ZeroClimatology(truth, 5.0), matches)
+    forecasts = [each.forecast(matches[0], np.ones(GRID.shape)) for each in (normal, mean)]
+    assert isinstance(forecasts[0], Gaussian)
+    assert isinstance(forecasts[1], Point)
+    assert [float(forecast.error.mean()) for forecast in forecasts] == [4, 4]
+    other = matches_of(["2000-01-01"], [24], [HEIGHT])
+    assert mean.lacks(other) == ["the climatology lacks geopotential_500"]
+
+
+# Damped persistence
+
+
+def autoregressive(phi: float, count: int = 3000) -> np.ndarray:
+    """x(t + 1) = phi x(t) + e(t), of variance one."""
+    rng = np.random.default_rng(0)
+    states = np.empty((count, *GRID.shape))
+    states[0] = rng.standard_normal(GRID.shape)
+    for step in range(1, count):
+        states[step] = phi * states[step - 1] + np.sqrt(1 - phi**2) * rng.standard_normal(GRID.shape)
+    return states
+
+
+def test_damped_persistence_finds_the_coefficient_of_an_autoregressive_process() -> None:
+    truth = truth_of(autoregressive(0.8), times_from("2000-01-01", 3000, 12))
+    matches = matches_of(["2003-12-01T00"], [36])
+    damped = DampedPersistence(truth, ZeroClimatology(truth), matches)
+    assert damped.coefficients(36 * HOUR)[TEMPERATURE] == pytest.approx(0.8**3, abs=0.03)
+    start = truth["2m_temperature"].sel(time="2003-12-01T00").values
+    expected = damped.coefficients(36 * HOUR)[TEMPERATURE] * start - 2
+    np.testing.assert_allclose(damped.forecast(matches[0], np.full(GRID.shape, 2.0)).error, expected)
+
+
+def test_the_coefficient_is_least_squares_with_areas_over_times_outside_the_scored_period() -> None:
+    times = times_from("2000-01-01", 60, 24)
+    states = autoregressive(0.5, 60) + 3
+    matches = matches_of(["2000-01-21", "2000-01-25"], [48])
+    damped = DampedPersistence(truth_of(states, times), ZeroClimatology(truth_of(states, times), 3.0), matches)
+    area = np.broadcast_to(GRID.area_weights()[:, None], GRID.shape)
+    first, last = np.datetime64("2000-01-21"), np.datetime64("2000-01-27")
+    used = [t for t in range(58) if times[t + 2] < first or times[t] > last]
+    assert damped.pairs(48 * HOUR).tolist() == times[used].tolist()
+    start, end = (np.stack([states[t + shift] - 3 for t in used]).ravel() for shift in (0, 2))
+    weights = np.sqrt(np.tile(area.ravel(), len(used)))
+    expected = np.linalg.lstsq((weights * start)[:, None], weights * end, rcond=None)[0][0]
+    assert damped.coefficients(48 * HOUR)[TEMPERATURE] == pytest.approx(expected)
+    changed = states.copy()
+    changed[20:27] = 1e6
+    other = DampedPersistence(truth_of(changed, times), ZeroClimatology(truth_of(states, times), 3.0), matches)
+    assert other.coefficients(48 * HOUR) == damped.coefficients(48 * HOUR)
+
+
+def test_damped_persistence_between_climatology_and_persistence_at_the_ends() -> None:
+    """A state that never changes has rho 1; a climate without anomaly has none."""
+    times, constant = times_from("2000-01-01", 40, 24), np.full((40, *GRID.shape), 7.0)
+    matches = matches_of(["2000-01-30"], [48])
+    truth = truth_of(constant, times)
+    assert DampedPersistence(truth, ZeroClimatology(truth), matches).coefficients(48 * HOUR)[TEMPERATURE] == 1
+    flat = DampedPersistence(truth, ZeroClimatology(truth, 7.0), matches)
+    assert np.isnan(flat.coefficients(48 * HOUR)[TEMPERATURE])
+
+
+def test_damped_persistence_lists_what_it_lacks_and_is_missing_then() -> None:
+    truth = truth_of(autoregressive(0.5, 5), times_from("2000-01-01", 5, 24))
+    matches = matches_of(["2000-01-02", "1999-12-31"], [24], [TEMPERATURE, HEIGHT])
+    damped = DampedPersistence(truth, ZeroClimatology(truth), matches)
+    messages = "; ".join(damped.lacks(matches))
+    assert "the truth lacks the initial time 1999-12-31T00:00" in messages
+    assert "the climatology lacks geopotential_500" in messages
+    assert "the truth lacks two times" not in messages
+    all_of_it = matches_of(["2000-01-01"], [96])
+    damped = DampedPersistence(truth, ZeroClimatology(truth), all_of_it)
+    assert "lacks two times 96 h apart before 2000-01-01T00:00 or after 2000-01-05T00:00" in damped.lacks(all_of_it)[0]
+    for match in (matches[1], matches[2]):
+        made = DampedPersistence(truth, ZeroClimatology(truth), matches)
+        assert np.isnan(made.forecast(match, np.zeros(GRID.shape)).error).all()
+
+
+# Other years
+
+
+def test_other_years_are_those_of_a_loop_at_leap_days_and_turns_of_the_year() -> None:
+    times = times_from("1999-01-01", 6 * 366 * 2, 12)
+    years = OtherYears(times, 61)
+    for text in ("2000-02-29T12", "2001-12-31T00", "2002-01-05T12", "2000-12-31T00"):
+        time = np.datetime64(text, "ns")
+        expected = {}
+        for place, other in enumerate(times):
+            same_hour = (other - time) % DAY == np.timedelta64(0)
+            day, own = (int(str(np.datetime64(t, "D") - np.datetime64(t, "Y").astype("datetime64[D]")).split()[0])
+                        for t in (other, time))  # fmt: skip
+            apart = min(abs(day - own), 366 - abs(day - own))
+            if same_hour and apart < 30 and abs(other - time) > 182.5 * DAY:
+                expected[place] = 1 - apart / 30
+        positions, weights = years.around(time)
+        assert positions.tolist() == list(expected)
+        np.testing.assert_allclose(weights, list(expected.values()))
+
+
+def test_the_members_of_the_probabilistic_climatology_are_fields_of_other_years(years: xr.Dataset) -> None:
+    climatology = ProbabilisticClimatology(years, Settings(climatology_window_days=5, climatology_members=50))
+    match = matches_of(["2002-02-01T00"], [36], [HEIGHT])[0]
+    days = ["2000-02-01T12", "2000-02-02T12", "2000-02-03T12", "2001-02-01T12", "2001-02-02T12", "2001-02-03T12",
+            "2003-02-01T12", "2003-02-02T12", "2003-02-03T12"]  # fmt: skip
+    observation = years["geopotential"].sel(time="2002-02-02T12", level=500).values
+    forecast = climatology.forecast(match, observation)
+    assert isinstance(forecast, Ensemble)
+    expected = years["geopotential"].sel(time=np.array(days, dtype="datetime64[ns]"), level=500)
+    np.testing.assert_array_equal(forecast.members, expected.values)
+
+
+def test_draws_are_bounded_reproducible_and_follow_the_triangle(years: xr.Dataset) -> None:
+    time = np.datetime64("2002-07-01T00", "ns")
+    made = [ProbabilisticClimatology(years, Settings(climatology_members=10, seed=seed)) for seed in range(400)]
+    draws = [each.chosen(time) for each in made]
+    assert all(len(set(draw.tolist())) == 10 for draw in draws)
+    assert draws[0].tolist() == ProbabilisticClimatology(years, Settings(climatology_members=10)).chosen(time).tolist()
+    positions, weights = OtherYears(years["time"].values, 61).around(time)
+    counts = np.array([sum(place in draw for draw in draws) for place in positions])
+    assert np.corrcoef(counts, weights)[0, 1] > 0.9
+    assert made[0].chosen(time + DAY).tolist() != draws[0].tolist()
+
+
+def test_a_truth_of_one_year_has_no_other() -> None:
+    truth = truth_of(np.zeros((300, *GRID.shape)), times_from("2000-01-01", 300, 24))
+    matches = matches_of(["2000-03-01"], [24])
+    climatology = ProbabilisticClimatology(truth, Settings())
+    assert climatology.lacks(matches) == [
+        "the truth lacks other years around 2000-03-02T00:00, which probabilistic_climatology needs"
+    ]
+    assert np.isnan(climatology.forecast(matches[0], np.zeros(GRID.shape)).error).all()
+    with pytest.raises(ScoreError, match="no other year around 2000-03-02T00:00"):
+        ClimatologyOfTruth(truth).at(np.array(["2000-03-02"], dtype="datetime64[ns]"))
+
+
+def test_the_climatology_of_the_truth_is_weighted_by_the_triangle_and_leaves_the_year_out(years: xr.Dataset) -> None:
+    time = np.datetime64("2001-06-15T12", "ns")
+    season = Season(ClimatologyOfTruth(years), GRID)
+    positions, weights = OtherYears(years["time"].values, 61).around(time)
+    states = years["geopotential"].sel(level=500).values[positions].astype(np.float64)
+    mean, std = season.mean_and_std(HEIGHT, time)
+    expected = np.average(states, axis=0, weights=weights)
+    np.testing.assert_allclose(mean, expected)
+    np.testing.assert_allclose(std, np.sqrt(np.average((states - expected) ** 2, axis=0, weights=weights)))
+    near = [place for place, weight in zip(positions, weights, strict=True) if weight > 1 - 15.5 / 30]
+    assert len(near) == 3 * 31
+    quantiles = np.quantile(years["2m_temperature"].values[near], QUANTILES, axis=0)
+    np.testing.assert_allclose(season.quantiles(TEMPERATURE, time, QUANTILES), quantiles, rtol=1e-6)
+    changed = years.copy(deep=True)
+    changed["geopotential"].loc[{"time": slice("2001-01-01", "2001-12-01")}] = 0
+    np.testing.assert_array_equal(Season(ClimatologyOfTruth(changed), GRID).mean_and_std(HEIGHT, time)[0], mean)
+
+
+# Analogs
+
+
+def test_analogs_of_weather_that_repeats_itself_are_perfect() -> None:
+    """A cycle of 50 days: the past states one, two, ... cycles away are equal, and so is what follows."""
+    rng = np.random.default_rng(1)
+    cycle = rng.standard_normal((50, *GRID.shape))
+    times = times_from("2000-01-01", 500, 24)
+    truth = truth_of(np.concatenate([cycle] * 10), times)
+    matches = matches_of([str(times[260])[:10]], [24, 72])
+    analogs = AnalogEnsemble(truth, matches, Settings(analogs=4))
+    assert sorted(int(place) % 50 for place in analogs.chosen(times[260])) == [10, 10, 10, 10]
+    forecast = analogs.forecast(matches[1], cycle[13])
+    assert forecast.size == 4
+    np.testing.assert_array_equal(forecast.deviations, 0)
+
+
+def test_analogs_are_the_nearest_of_a_loop_outside_the_gap(years: xr.Dataset) -> None:
+    matches = matches_of(["2002-02-01T00", "2002-02-03T12"], [12, 72], [TEMPERATURE, HEIGHT])
+    analogs = AnalogEnsemble(years, matches, Settings(analogs=5, analog_gap_days=20))
+    times, area = years["time"].values, np.broadcast_to(GRID.area_weights()[:, None], GRID.shape)
+    first, last = np.datetime64("2002-02-01T00") - 20 * DAY, np.datetime64("2002-02-06T12") + 20 * DAY
+    held = set(times.tolist())
+    allowed = [place for place, time in enumerate(times) if (time + 72 * HOUR <= first or time >= last)
+               and all((time + lead * HOUR).astype(np.int64).item() in held for lead in (12, 72))]  # fmt: skip
+    assert analogs.candidates.tolist() == allowed
+    starts = [np.datetime64("2002-02-01T00", "ns"), np.datetime64("2002-02-03T12", "ns")]
+    total = np.zeros((2, len(allowed)))
+    for field in (years["2m_temperature"].values, years["geopotential"].sel(level=500).values):
+        own = [field[list(times).index(start)].astype(float) for start in starts]
+        squares = np.array(
+            [[np.average((field[place] - state) ** 2, weights=area) for place in allowed] for state in own]
+        )
+        total += squares / squares.mean()
+    np.testing.assert_allclose(analogs.distances, total, rtol=1e-9, atol=1e-12)
+    same_hour = [place for place, index in enumerate(allowed) if (times[index] - starts[1]) % DAY == np.timedelta64(0)]
+    nearest = sorted(same_hour, key=lambda place: total[1, place])[:5]
+    assert analogs.chosen(starts[1]).tolist() == [allowed[place] for place in nearest]
+
+
+def test_channels_of_the_distance_may_be_chosen(years: xr.Dataset) -> None:
+    matches = matches_of(["2002-02-01T00"], [12], [TEMPERATURE])
+    by_height = AnalogEnsemble(years, matches, Settings(analogs=3), [HEIGHT])
+    both = AnalogEnsemble(years, matches, Settings(analogs=3), [HEIGHT, TEMPERATURE])
+    own = AnalogEnsemble(years, matches, Settings(analogs=3))
+    np.testing.assert_allclose(both.distances, by_height.distances + own.distances)
+    assert not np.allclose(by_height.distances, own.distances)
+
+
+def test_analogs_list_what_they_lack_and_are_missing_then() -> None:
+    truth = truth_of(np.zeros((30, *GRID.shape)), times_from("2000-01-01", 30, 24))
+    matches = matches_of(["2000-01-15", "1999-12-01"], [24])
+    analogs = AnalogEnsemble(truth, matches, Settings())
+    assert analogs.lacks(matches) == [
+        "the truth lacks the initial time 1999-12-01T00:00, which analogs need",
+        "the truth lacks 20 past states of the same hour for 2000-01-15T00:00, which analogs need",
+    ]
+    for match in matches:
+        assert np.isnan(analogs.forecast(match, np.zeros(GRID.shape)).error).all()
