@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.reading import SAMPLE, find_climatology, open_states
-from evaluation.score import score, write_scores
+from evaluation.score import score
+from evaluation.score_files import write_scores
 from evaluation.table import crps_table
 from forecast.checkpoint import find_checkpoint, load_checkpoint
 from forecast.initial import initial_state
@@ -32,8 +33,9 @@ def main() -> None:
         print(f"{number + 1} of {len(inits)}: {files[-1].name}", flush=True)
         job = Job(initial_state(forecaster, states, init), options.members, steps, batch=options.members)
         run(job, forecaster, files[-1], {}, progress=False)
-    scores = score(files, states, climatology=find_climatology(options.climatology or options.data))
-    write_scores(scores, options.out / "scores.nc")
+    answer = score(files, states, climatology=find_climatology(options.climatology or options.data))
+    write_scores(answer, options.out / "scores.nc")
+    scores = answer.scores
     print(crps_table(scores))
     print(
         json.dumps(

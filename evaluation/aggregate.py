@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from data_pipeline.errors import ScoreError
 
@@ -105,6 +106,42 @@ class Places:
             for rows, columns, weights in self._windows
         ]
         return np.asarray(totals, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class EveryPoint:
+    """Every point of a grid by itself, for maps: a mean over times with no place weighing more than another."""
+
+    grid: Grid
+
+    @property
+    def names(self) -> list[str]:
+        """Numbers of the points, row by row."""
+        return [str(number) for number in range(int(np.prod(self.grid.shape)))]
+
+    def sum(self, statistic: Floats, observed: Mask) -> Sum:
+        """Of a statistic (*axes, latitude, longitude): itself where observed, as (point, *axes)."""
+        total = np.moveaxis(np.where(observed, statistic, 0.0).reshape(*statistic.shape[:-2], -1), -1, 0)
+        return Sum(total, observed.astype(np.float64).ravel())
+
+    def weights(self, observed: Mask) -> list[Floats]:
+        """Of each point; for scores of whole fields, which have no map and are refused before."""
+        return [np.where(place, 1.0, 0.0) for place in np.eye(observed.size).reshape(-1, *observed.shape)]
+
+
+def on_map(scores: xr.Dataset, grid: Grid) -> xr.Dataset:
+    """Scores of ``EveryPoint`` with latitude and longitude in place of the region."""
+    places = {"latitude": ("latitude", list(grid.latitude)), "longitude": ("longitude", list(grid.longitude))}
+    found = {}
+    for name, field in scores.data_vars.items():
+        if "region" not in field.dims:
+            found[name] = field
+            continue
+        last = field.transpose(..., "region")
+        shape = (*last.shape[:-1], *grid.shape)
+        found[name] = xr.DataArray(last.values.reshape(shape), dims=(*last.dims[:-1], *places), attrs=field.attrs)
+    labels = {name: label for name, label in scores.coords.items() if name != "region"}
+    return xr.Dataset(found, coords={**labels, **places}, attrs=scores.attrs)
 
 
 def _span(inside: ArrayLike) -> slice:

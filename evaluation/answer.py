@@ -91,6 +91,8 @@ def _invalid_values(sums: Sums) -> str:
     found = []
     for variable, own in sums.items():
         shares = mean_statistics(own[["total_missing", "weight_missing"]])["missing"].isel(region=0)
+        if shares.sizes.get("lead_time", 0) == 0:
+            continue
         for place in zip(*(shares > 0).values.nonzero(), strict=True):
             share = shares[place]
             level = f"_{int(share['level'])}" if "level" in share.coords else ""

@@ -67,6 +67,8 @@ def sample_sizes(sums: Sums, scores: xr.Dataset) -> xr.Dataset:
     """The number of initial times behind each score, ``sample_size_<variable>``, (lead_time, [level])."""
     sizes = {}
     for variable, own in sums.items():
+        if "initial_time" not in own["weight_missing"].dims:
+            continue  # a map has as many at every point as it has observations
         there = (own["weight_missing"].isel(model=0) > 0).any("region").sum("initial_time")
         aligned = there.reindex({dim: scores[dim] for dim in there.dims}, fill_value=0).astype(np.int32)
         text = f"initial times behind the scores of {variable.replace('_', ' ')}"
@@ -92,9 +94,18 @@ def _attributes(name: str, variable: str, units: str) -> dict[str, str]:
     entry = metric(name)
     return {
         "long_name": f"{entry.summary} of {variable.replace('_', ' ')}",
-        "units": units if entry.units == "variable" else entry.units,
+        "units": _units(entry.units, units),
         "metric": name,
         "variable": variable,
         "direction": entry.direction,
         "formula": entry.formula,
     }
+
+
+def _units(of_metric: str, of_variable: str) -> str:
+    """Those of a metric, where ``variable`` stands for the variable's and ``variable2`` for their square.
+
+    >>> _units("variable2 m", "m s-1"), _units("1", "K"), _units("variable", "K")
+    ('(m s-1)2 m', '1', 'K')
+    """
+    return of_metric.replace("variable2", f"({of_variable})2").replace("variable", of_variable)

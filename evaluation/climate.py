@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from data_pipeline.channels import Channel
 from data_pipeline.errors import ScoreError
 from evaluation.pairs import Snapshots, channels, require_grid
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from data_pipeline.channels import Channel
     from data_pipeline.grid import Grid
     from evaluation.metrics.forms import Floats
 
@@ -43,12 +43,12 @@ class Season:
     def holds(self, channel: Channel, time: np.datetime64) -> bool:
         """Whether it has this field."""
         self._load(time)
-        return channel in self._channels
+        return _plain(channel) in self._channels
 
     def mean_and_std(self, channel: Channel, time: np.datetime64) -> tuple[Floats, Floats]:
         """Both fields (latitude, longitude) of a channel that it ``holds``."""
         self._load(time)
-        mean, std = (part.field(channel, time).astype(np.float64) for part in self._parts)
+        mean, std = (part.field(_plain(channel), time).astype(np.float64) for part in self._parts)
         return mean, std
 
     def quantiles(self, channel: Channel, time: np.datetime64, levels: Sequence[float]) -> Floats:
@@ -88,6 +88,11 @@ class Season:
             self._channels = set(channels(mean, "time")) & set(channels(std, "time"))
             self._parts = (Snapshots(mean), Snapshots(std))
             self._time = time
+
+
+def _plain(channel: Channel) -> Channel:
+    """The channel itself, also of one that the forecast makes of others: a climatology of it may be there."""
+    return Channel(channel.variable_name, channel.level)
 
 
 class Climate:

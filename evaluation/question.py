@@ -20,9 +20,13 @@ class Question:
     metrics, variables
         Names; no variables: all.
     regions
-        Names as in ``evaluation.regions``.
+        Names as in ``evaluation.regions``; ``map`` alone: every point by itself.
+    grid
+        To score on, as ``sphercast data regrid --to`` takes it; none: the coarsest of forecasts and truth.
     by
         ``season``, ``month`` or ``hour``: scores of each group beside each other.
+    baselines
+        Names as in ``evaluation.more_baselines``; none: persistence, and climatology where there is one.
     allow_missing
         Score what matches and list the rest, instead of refusing.
     part
@@ -34,7 +38,9 @@ class Question:
     metrics: tuple[str, ...] = DEFAULT_METRICS
     variables: tuple[str, ...] | None = None
     regions: tuple[str, ...] = ("global",)
+    grid: str | None = None
     by: str | None = None
+    baselines: tuple[str, ...] | None = None
     allow_missing: bool = False
     part: tuple[int, int] = (1, 1)
     settings: Settings = field(default_factory=Settings)
@@ -43,6 +49,11 @@ class Question:
         number, count = self.part
         if not 1 <= number <= count:
             raise ScoreError(f"got part {number}/{count}, expected i/n with 1 <= i <= n")
+
+    @property
+    def is_map(self) -> bool:
+        """Whether every point is scored by itself."""
+        return self.regions == ("map",)
 
     def to_json(self) -> str:
         """As text that ``from_json`` reads back."""

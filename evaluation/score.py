@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from concurrent.futures import as_completed
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_pipeline.building.workers import result_of, workers
 from data_pipeline.errors import ScoreError
-from data_pipeline.grid import Grid
 from data_pipeline.progress import track
-from evaluation.aggregate import Places
+from evaluation.aggregate import EveryPoint, Places, on_map
+from evaluation.alignment import RegriddedClimatology, common_grid, on_grid
 from evaluation.answer import answer
-from evaluation.baselines import GaussianClimatology, Persistence
+from evaluation.answerable import check_answerable
 from evaluation.climate import Season
-from evaluation.metrics.registry import metric, needed_statistics
+from evaluation.derived import DERIVED
+from evaluation.metrics.registry import needed_statistics
+from evaluation.more_baselines import baselines, default_baselines
 from evaluation.pairs import match
 from evaluation.question import Question
-from evaluation.readers import open_runs
+from evaluation.readers import open_forecasts
 from evaluation.regions import region
 from evaluation.sums import combine
 from evaluation.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     import numpy as np
     import xarray as xr
     from numpy.typing import NDArray
 
+    from data_pipeline.grid import Grid
     from evaluation.answer import Answer
-    from evaluation.baselines import Baseline
     from evaluation.climate import Climatology
     from evaluation.kept import Kept
     from evaluation.pairs import Match
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def score(
-    forecasts: Sequence[Path],
+    forecasts: Sequence[str | Path],
     truth: xr.Dataset,
     question: Question = Question(),  # noqa: B008, frozen
     *,
@@ -52,7 +55,7 @@ def score(
     Parameters
     ----------
     forecasts
-        Forecast files or Zarr stores, each of one or more initial times.
+        Forecast files, Zarr stores, folders, globs or URLs, each of one or more initial times.
     truth
         A canonical dataset that holds the valid times, and the initial times for persistence.
     question
@@ -77,26 +80,38 @@ def score(
     ScoreError
         If the two sides cannot be compared, or differ in what they hold and ``allow_missing`` is false.
     """
-    runs = [run for path in forecasts for run in open_runs(path)]
+    runs, left_out = open_forecasts(forecasts, allow_missing=question.allow_missing)
+    grid = common_grid(runs, truth, question.grid)
+    runs, truth = [on_grid(run, grid) for run in runs], on_grid(truth, grid)
+    climatology = None if climatology is None else RegriddedClimatology(climatology, grid)
     matches, lacking = match(runs, truth, question.variables)
     sizes = sorted({run.sizes.get("realization", 1) for run in runs})
-    _check_answerable(question.metrics, sizes, climatology)
-    grid = Grid.of(truth)
+    check_answerable(question, sizes, climatology, {pair.channel.variable_name for pair in matches})
+    names = default_baselines(climatology) if question.baselines is None else question.baselines
+    beside = baselines(names, truth, climatology, matches, question.settings)
+    lacking = [*left_out, *lacking, *(text for own in beside for text in own.lacks(matches))]
+    _check_complete(matches, lacking, question.allow_missing)
     season = Season(climatology, grid) if climatology is not None else None
-    baselines: list[Baseline] = [Persistence(truth), *([GaussianClimatology(season)] if season else [])]
-    _check_complete(matches, lacking, baselines, question.allow_missing)
-    places = Places(grid, tuple(region(name, _land(truth)) for name in question.regions))
-    tally = Tally(truth, places, needed_statistics(question.metrics), baselines, season, question.settings)
-    parts = _finished(tally, _by_run(matches, question.part), kept, scheduler)
-    count = len({pair.initial_time for pair in matches})
-    done = list(track(parts, "scoring", "run", total=-(-count // question.part[1]), enabled=progress))
+    tally = Tally(truth, _places(question, grid, truth), needed_statistics(question.metrics), beside, season,
+                  question.settings)  # fmt: skip
+    by_run = _by_run(matches, question.part)
+    parts = track(_finished(tally, by_run, kept, scheduler), "scoring", "run", total=len(by_run), enabled=progress)
     about = {
         "ensemble_size": " ".join(str(size) for size in sizes),
         "missing": "; ".join(lacking) or "none",
         "truth_source": str(truth.encoding.get("source") or truth.attrs.get("source") or "unknown"),
-        "forecasts": " ".join(path.name for path in forecasts),
+        "forecasts": " ".join(Path(path).name for path in forecasts),
+        "grid": str(grid),
     }
-    return answer(_with_units(combine(done, question.by), truth), question, about)
+    found = answer(_with_units(combine(parts, question.by), truth), question, about)
+    return replace(found, scores=on_map(found.scores, grid)) if question.is_map else found
+
+
+def _places(question: Question, grid: Grid, truth: xr.Dataset) -> Places | EveryPoint:
+    if question.is_map:
+        return EveryPoint(grid)
+    land = land_of(truth)
+    return Places(grid, tuple(region(name, land) for name in question.regions))
 
 
 def _finished(
@@ -134,37 +149,21 @@ def _by_run(matches: Sequence[Match], part: tuple[int, int]) -> list[list[Match]
 
 
 def _with_units(sums: Sums, truth: xr.Dataset) -> Sums:
-    units = {name: str(truth[name].attrs.get("units", "")) if name in truth else "" for name in sums}
+    made = {name: entry.units for name, entry in DERIVED.items()}
+    units = {name: str(truth[name].attrs.get("units", "")) if name in truth else made.get(name, "") for name in sums}
     return {name: own.assign_attrs(units=units[name]) for name, own in sums.items()}
 
 
-def _land(truth: xr.Dataset) -> NDArray[np.floating] | None:
-    """The truth's own land-sea mask, if it has one."""
+def land_of(truth: xr.Dataset) -> NDArray[np.floating] | None:
+    """The truth's own land-sea mask (latitude, longitude), if it has one."""
     if "land_sea_mask" not in truth:
         return None
     mask = truth["land_sea_mask"]
     return (mask.isel(time=0) if "time" in mask.dims else mask).transpose("latitude", "longitude").values
 
 
-def _check_answerable(metrics: Sequence[str], sizes: Sequence[int], climatology: Climatology | None) -> None:
-    too_small = [name for name in metrics if sizes[0] < metric(name).minimum_members]
-    if too_small:
-        raise ScoreError(
-            f"{', '.join(too_small)} cannot be had from {sizes[0]} member, at least "
-            f"{max(metric(name).minimum_members for name in too_small)} are expected; score one member with the "
-            "metrics standard_crps (its absolute error), rmse, mae and bias"
-        )
-    blind = [name for name in metrics if "climate" in metric(name).needs and climatology is None]
-    if blind:
-        raise ScoreError(f"{', '.join(blind)} need a climatology, and there is none; give one with --climatology")
-
-
-def _check_complete(
-    matches: Sequence[Match], lacking: list[str], baselines: Sequence[Baseline], allow_missing: bool
-) -> None:
-    """Raise for what lacks a partner; with ``allow_missing``, only if nothing is left. Extends ``lacking``."""
-    if matches:
-        lacking += [message for baseline in baselines for message in baseline.lacks(matches)]
+def _check_complete(matches: Sequence[Match], lacking: Sequence[str], allow_missing: bool) -> None:
+    """Raise for what lacks a partner; with ``allow_missing``, only if nothing is left."""
     if not matches:
         raise ScoreError(f"nothing to score: {'; '.join(lacking)}")
     if lacking and not allow_missing:

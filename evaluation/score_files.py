@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SUMS = "sums"
 """The group that holds one group for each variable."""
+_TIMES: dict[str, dict[str, str]] = {"initial_time": {"units": "seconds since 1970-01-01", "dtype": "int64"}}
 
 
 def write_scores(answer: Answer, path: Path) -> None:
@@ -63,7 +64,7 @@ def read_sums(path: Path) -> Sums:
 
 def _append(sums: Sums, path: Path) -> None:
     for name, own in sums.items():
-        own.to_netcdf(path, engine="netcdf4", group=f"{SUMS}/{name}", mode="a")
+        own.to_netcdf(path, engine="netcdf4", group=f"{SUMS}/{name}", mode="a", encoding=_TIMES)
 
 
 def _read(path: Path, group: str | None = None) -> xr.Dataset:

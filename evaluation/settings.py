@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003, read when a question is read from a file
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence  # noqa: TC003, read when a question is read from a file
+from dataclasses import dataclass, field, fields
+from math import isfinite
+from typing import Any
 
 from data_pipeline.errors import ScoreError
 
@@ -26,7 +28,7 @@ class Settings:
     thresholds
         Absolute thresholds by variable, in the variable's units; an event is a value above (``>``) one.
     pool_km
-        Sides of the neighbourhoods of pooled scores and of the fractions skill score, km.
+        Diameters of the neighbourhoods of pooled scores and of the fractions skill score, km.
     seeps_dry_mm
         Precipitation that is still dry, mm, of SEEPS.
     seeps_dry_shares
@@ -72,8 +74,46 @@ class Settings:
             raise ScoreError(f"got spread_edges {edges}, expected numbers above 0, ascending, each once")
         if any(side <= 0 for side in self.pool_km):
             raise ScoreError(f"got pool_km {self.pool_km}, expected lengths above 0 km")
+        for variable, values in self.thresholds.items():
+            if list(values) != sorted(set(values)) or not all(isfinite(value) for value in values):
+                raise ScoreError(f"got thresholds {values} of {variable}, expected numbers, ascending, each once")
         _check_precipitation(self)
         _check_baselines(self)
+
+    @classmethod
+    def of(cls, words: Sequence[str], thresholds: Mapping[str, tuple[float, ...]] | None = None) -> Settings:
+        """Settings of words such as ``alpha=0.9`` and ``pool_km=500,1000``; thresholds, if given, replace the usual.
+
+        Raises
+        ------
+        ScoreError
+            If there is no such setting, or its value is no number.
+
+        >>> Settings.of(["alpha=1", "pool_km=250,500"]).pool_km
+        (250.0, 500.0)
+        """
+        defaults = {entry.name: getattr(cls(), entry.name) for entry in fields(cls) if entry.name != "thresholds"}
+        chosen: dict[str, Any] = {} if thresholds is None else {"thresholds": thresholds}
+        for word in words:
+            name, _, text = word.partition("=")
+            if name not in defaults:
+                raise ScoreError(f"got the setting {word!r}, expected NAME=VALUE with one of {', '.join(defaults)}")
+            chosen[name] = _value(word, text, defaults[name])
+        return cls(**chosen)
+
+
+def _value(word: str, text: str, default: object) -> object:
+    """A number, or several with commas, of the kind that the default is."""
+    kind: Callable[[str], object] = type(default[0]) if isinstance(default, tuple) else type(default)
+    try:
+        values = tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        raise ScoreError(f"got the setting {word!r}, expected a number, e.g. alpha=0.9 or pool_km=500,1000") from None
+    if isinstance(default, tuple):
+        return values
+    if len(values) > 1:
+        raise ScoreError(f"got the setting {word!r}, expected one number")
+    return values[0]
 
 
 def _check_precipitation(settings: Settings) -> None:

@@ -18,7 +18,7 @@ from data_pipeline.errors import ScoreError
 from data_pipeline.times import HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +31,8 @@ Sums = dict[str, xr.Dataset]
 
 EVERYTHING = "all"
 """The one group where nothing is grouped."""
+MOST_REGIONS = 1000
+"""With more of them, no sums are kept by initial time."""
 _SEASONS = ("DJF", "MAM", "JJA", "SON")
 
 
@@ -43,22 +45,14 @@ class RunSums:
     lead_hours: Sequence[float]
     levels: Mapping[str, Sequence[int] | None]
     regions: Sequence[str]
-    _arrays: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64], Axes]] = field(default_factory=dict)
+    _entries: dict[tuple[str, str], list[tuple[tuple[int, ...], Sum, Axes]]] = field(default_factory=dict)
 
     def put(self, model: str, channel: Channel, lead_hours: float, statistic: str, total: Sum, axes: Axes) -> None:
-        """Enter the sum of one field."""
-        totals, weights, _ = self._room(channel.variable_name, statistic, axes)
+        """Enter the sum of one field; ``axes`` may be longer for one model than for another."""
         levels = self.levels[channel.variable_name]
         level = () if levels is None or channel.level is None else (levels.index(channel.level),)
         place = (self.models.index(model), 0, self.lead_hours.index(lead_hours), *level)
-        totals[place], weights[place] = total
-
-    def _room(self, variable: str, statistic: str, axes: Axes) -> tuple[NDArray[np.float64], NDArray[np.float64], Axes]:
-        if (variable, statistic) not in self._arrays:
-            shape = tuple(len(values) for values in self._coords(variable).values())
-            room = np.zeros((*shape, *map(len, axes.values()))), np.zeros(shape), axes
-            self._arrays[variable, statistic] = room
-        return self._arrays[variable, statistic]
+        self._entries.setdefault((channel.variable_name, statistic), []).append((place, total, axes))
 
     def _coords(self, variable: str) -> dict[str, NDArray[np.generic]]:
         levels = self.levels[variable]
@@ -73,8 +67,9 @@ class RunSums:
     def sums(self) -> Sums:
         """All that was entered."""
         found: Sums = {}
-        for (variable, statistic), (totals, weights, axes) in self._arrays.items():
-            coords = self._coords(variable)
+        for (variable, statistic), entries in self._entries.items():
+            coords, axes = self._coords(variable), _all_labels([axes for _, _, axes in entries])
+            totals, weights = _scattered(entries, tuple(map(len, coords.values())), axes)
             arrays = xr.Dataset(
                 {
                     f"total_{statistic}": ([*coords, *axes], totals),
@@ -82,8 +77,36 @@ class RunSums:
                 },
                 coords={**coords, **axes},
             )
-            found[variable] = found[variable].merge(arrays) if variable in found else arrays
+            found[variable] = (
+                found[variable].merge(arrays, join="outer", fill_value=0.0) if variable in found else arrays
+            )
         return found
+
+
+def _all_labels(parts: Sequence[Axes]) -> Axes:
+    """The labels of each axis in any of the parts: of numbers ascending."""
+    axes = dict(parts[0])
+    for part in parts[1:]:
+        for name, labels in part.items():
+            if not np.array_equal(labels, axes[name]):
+                every = np.concatenate([axes[name], labels])
+                axes[name] = np.unique(every) if every.dtype.kind in "iuf" else np.array(list(dict.fromkeys(every)))
+    return axes
+
+
+def _scattered(
+    entries: Sequence[tuple[tuple[int, ...], Sum, Axes]], shape: tuple[int, ...], axes: Axes
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Totals (*shape, *axes) and weights (*shape), zero where nothing was entered."""
+    totals, weights = np.zeros((*shape, *map(len, axes.values()))), np.zeros(shape)
+    for place, own, labels in entries:
+        weights[place] = own.weight
+        if all(np.array_equal(labels[name], axes[name]) for name in axes):
+            totals[place] = own.total
+            continue
+        positions = [[list(axes[name]).index(label) for label in labels[name]] for name in axes]
+        totals[place][np.ix_(range(shape[-1]), *positions)] = own.total
+    return totals, weights
 
 
 def statistics_of(sums: xr.Dataset) -> list[str]:
@@ -91,55 +114,71 @@ def statistics_of(sums: xr.Dataset) -> list[str]:
     return [str(name).removeprefix("total_") for name in sums.data_vars if str(name).startswith("total_")]
 
 
-def combine(parts: Sequence[Sums], by: str | None = None) -> Sums:
-    """The sums of all parts, in order of initial time.
+def combine(parts: Iterable[Sums], by: str | None = None) -> Sums:
+    """The sums of all parts, in order of initial time; one part is looked at after the other.
 
     Raises
     ------
     ScoreError
-        If there are none, two have the same initial time, or they are of different regions, leads or levels.
+        If there are none, two have the same initial time, or they are of different regions.
     """
-    if not parts:
+    piles: dict[str, _Pile] = {}
+    for part in parts:
+        for variable, own in part.items():
+            piles.setdefault(variable, _Pile(by)).add(own)
+    if not piles:
         raise ScoreError("no sums were given, expected at least one; score something first")
-    _require_apart(parts)
-    variables = dict.fromkeys(name for part in parts for name in part)
-    return {name: _combined([part[name] for part in parts if name in part], by) for name in variables}
+    return {variable: pile.whole() for variable, pile in piles.items()}
 
 
-def _require_apart(parts: Sequence[Sums]) -> None:
-    times = np.concatenate([next(iter(part.values()))["initial_time"].values for part in parts])
-    unique, counts = np.unique(times, return_counts=True)
-    if (counts > 1).any():
-        raise ScoreError(
-            f"several parts hold the initial time {np.datetime_as_string(unique[counts > 1][0], unit='m')}; give each "
-            "part once"
-        )
+@dataclass
+class _Pile:
+    """Parts of the sums of one variable: those with an initial time side by side, others added up."""
 
+    by: str | None
+    _series: list[xr.Dataset] = field(default_factory=list)
+    _added: xr.Dataset | None = None
 
-def _combined(parts: Sequence[xr.Dataset], by: str | None) -> xr.Dataset:
-    regions = {tuple(part["region"].values.tolist()) for part in parts}
-    if len(regions) > 1:
-        raise ScoreError(f"the parts are of different regions, {' and '.join(map(str, sorted(regions)))}; score alike")
-    grouped = [_without_long_axes(part, by) for part in parts]
-    series = [part[[name for name in part if "initial_time" in part[name].dims]] for part in grouped]
-    added = [part[[name for name in part if "initial_time" not in part[name].dims]] for part in grouped]
-    whole = xr.concat(series, "initial_time", join="outer", fill_value=0.0, data_vars="all").sortby("initial_time")
-    total = added[0]
-    for other in added[1:]:
-        ours, theirs = xr.align(total, other, join="outer", fill_value=0.0)
-        total = ours + theirs
-    return whole.merge(total)
+    def add(self, part: xr.Dataset) -> None:
+        if self._series:
+            self._require_fits(part)
+        part = _without_long_axes(part, self.by)
+        timeless = [name for name in part.data_vars if "initial_time" not in part[name].dims]
+        self._series.append(part.drop_vars(timeless))
+        added = part[timeless]
+        if self._added is not None:
+            ours, theirs = xr.align(self._added, added, join="outer", fill_value=0.0)
+            added = ours + theirs
+        self._added = added
+
+    def _require_fits(self, part: xr.Dataset) -> None:
+        ours, theirs = (data["region"].values.tolist() for data in (self._series[0], part))
+        if ours != theirs:
+            raise ScoreError(f"the parts are of different regions, {ours} and {theirs}; score alike")
+        known = np.concatenate([own["initial_time"].values for own in self._series])
+        twice = np.intersect1d(known, part["initial_time"].values)
+        if twice.size:
+            raise ScoreError(
+                f"several parts hold the initial time {np.datetime_as_string(twice[0], unit='m')}; give each part once"
+            )
+
+    def whole(self) -> xr.Dataset:
+        whole = xr.concat(self._series, "initial_time", join="outer", fill_value=0.0, data_vars="all")
+        added = xr.Dataset() if self._added is None else self._added
+        return whole.sortby("initial_time").merge(added.drop_vars("initial_time", errors="ignore"))
 
 
 def _without_long_axes(part: xr.Dataset, by: str | None) -> xr.Dataset:
-    """With statistics that have axes of their own added up over initial times within groups."""
+    """With statistics that have axes of their own, or every point for a region, added up within groups."""
     plain = {"model", "initial_time", "lead_time", "level", "region"}
-    long = [s for s in statistics_of(part) if "initial_time" in part[f"total_{s}"].dims
-            and not set(part[f"total_{s}"].dims) <= plain]  # fmt: skip
+    if part.sizes["region"] > MOST_REGIONS:
+        plain -= {"region"}
+    own = {name: set(part[f"total_{name}"].dims) for name in statistics_of(part)}
+    long = [name for name, dims in own.items() if "initial_time" in dims and not dims <= plain]
     names = [f"{kind}_{statistic}" for statistic in long for kind in ("total", "weight")]
     if not names:
         return part
-    return part.drop_vars(names).merge(group_sums(part[names], by))
+    return part.drop_vars(names).assign_coords(initial_time=part["initial_time"]).merge(group_sums(part[names], by))
 
 
 def group_sums(sums: xr.Dataset, by: str | None) -> xr.Dataset:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from evaluation.aggregate import Mask, Places
+    from evaluation.aggregate import EveryPoint, Mask, Places
     from evaluation.baselines import Baseline
     from evaluation.climate import Season
     from evaluation.metrics.definitions import Statistic
@@ -36,7 +36,7 @@ class Tally:
     """Takes the sums of runs against a truth, beside baselines."""
 
     def __init__(
-        self, truth: xr.Dataset, places: Places, statistics: Sequence[str], baselines: Sequence[Baseline],
+        self, truth: xr.Dataset, places: Places | EveryPoint, statistics: Sequence[str], baselines: Sequence[Baseline],
         season: Season | None, settings: Settings,
     ) -> None:  # fmt: skip
         self._verifying = Snapshots(truth)

@@ -14,6 +14,7 @@ from data_pipeline.errors import SphercastError
 from forecast.cli_config import config_app
 from forecast.cli_data import Config, Quiet, data_app
 from forecast.cli_score import score_app
+from forecast.cli_tracks import tracks_app
 from forecast.stopping import INTERRUPTED, STOPPED, Stopping
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 app.add_typer(config_app, name="config")
 app.add_typer(score_app, name="score")
+app.add_typer(tracks_app, name="tracks")
 
 
 class Kind(StrEnum):

@@ -142,9 +142,12 @@ def _correlation_entry(statistics: tuple[str, ...], finalise: Callable[[Means], 
                   needs=frozenset({"climate"}), nan_and_ties=_CONSTANT, family="correlation")  # fmt: skip
 
 
-def _activity_entry(statistic: str, summary: str, formula: str) -> Metric:
-    return Metric((statistic,), _root(statistic), "none", summary, f"sqrt(mean over {formula} of the variance over the "
-                  f"area of the anomaly from the climatological mean), {_WMO}", needs=frozenset({"climate"}),
+def _activity_entry(statistic: str, summary: str, over: str) -> Metric:
+    formula = (
+        f"sqrt(mean over {over} of the variance over the area of the anomaly from the climatological mean): the "
+        f"standard deviation of a field of {_WMO}, of its anomaly"
+    )
+    return Metric((statistic,), _root(statistic), "none", summary, formula, needs=frozenset({"climate"}),
                   family="correlation")  # fmt: skip
 
 

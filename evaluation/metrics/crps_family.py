@@ -115,8 +115,8 @@ def _resolution(means: Means) -> xr.DataArray:
 
 _HERSBACH = "Hersbach 2000 doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2"
 _TAILS = "; t a quantile of the climatology, the tail above it from level 0.5 on, below it otherwise"
-_TW = "fair CRPS of v(x_i) against v(y), {}, Allen et al. 2022 arXiv:2202.12732; Gneiting and Ranjan 2011 eq. 4"
-_OW = "w(y) CRPS(members with w = 1, y), {}, of all members if none has, Holzmann and Klar 2017 doi:10.1214/16-AOAS1088"
+_TW = "fair CRPS of v(x_i) against v(y), {}, Allen et al. 2022 arXiv:2202.12732"
+_OW = "w(y) CRPS(members with w = 1, y), {}, of all members if none has, Holzmann and Klar 2017 doi:10.1214/17-AOAS1088"
 _POOL = (
     "fair CRPS of {} over points within pool_km/2, members and truth pooled first, Price et al. 2023 arXiv:2312.15796"
 )
@@ -133,7 +133,7 @@ METRICS: dict[str, Metric] = {
         nan_and_ties="a missing member, or ensembles of several sizes, make it NaN; ties do not matter", family="crps"),
     "crps_resolution": Metric(
         ("crps_order_sums", "crps_of_climate"), _resolution, "higher", "resolution part of the standard CRPS",
-        f"uncertainty - potential, {_HERSBACH} eq. 38; standard_crps = reliability - resolution + uncertainty",
+        f"uncertainty - potential, {_HERSBACH} eq. 39; standard_crps = reliability - resolution + uncertainty",
         needs=frozenset({"climate"}),
         nan_and_ties="a missing member, or ensembles of several sizes, make it NaN; ties do not matter", family="crps"),
     "crps_uncertainty": Metric(

@@ -71,7 +71,8 @@ def probabilities(forecast: Forecast, limits: Floats, *, falling: bool = False) 
         case Gaussian():
             return _tail(forecast, limits, falling=falling)
         case Point():
-            excess = forecast.error + (forecast.observation - _rounded(limits, forecast.observation))
+            rounded = _rounded(limits, forecast.observation).astype(np.float64)
+            excess = forecast.error + (forecast.observation - rounded)
             beyond = excess < 0 if falling else excess > 0
             return np.where(np.isnan(excess), np.nan, beyond.astype(np.float64))
         case _:

@@ -2,7 +2,7 @@
 
 Between the sorted members x_(i) and x_(i+1), bin i has the widths alpha_i, on which the observation y is above, and
 beta_i, on which it is below. With ``p_i = i/M`` the standard CRPS is ``sum_i alpha_i p_i^2 + beta_i (1 - p_i)^2``
-(eq. 24), which is linear in them: they are averaged first, and the mean CRPS is taken apart afterwards.
+(section 4), which is linear in them: they are averaged first, and the mean CRPS is taken apart afterwards.
 
 With members relative to the observation, d_i, ``alpha_i = min(d_(i+1), 0) - min(d_(i), 0)`` and
 ``beta_i = max(d_(i+1), 0) - max(d_(i), 0)``, so that the sums of the two parts of each order statistic are all that is
@@ -69,22 +69,32 @@ def _sums(ordered: Floats, weights: Floats) -> Floats:
 def decompose(sums: Floats) -> Decomposition:
     """The parts of the mean standard CRPS, from sums (..., 5, M) over the sample as ``order_sums`` gives them.
 
-    Hersbach 2000 (doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2), eqs. 30 to 37: in inner bins
+    Hersbach 2000 (doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2), section 4, eqs. 35 to 41: in inner bins
     ``g_i = alpha_i + beta_i`` and ``o_i = beta_i / g_i``; beyond the outermost members o_i is how often the observation
     is below the lowest member (i = 0) or is not above the highest (i = M), ``g_0 = beta_0 / o_0`` and
     ``g_M = alpha_M / (1 - o_M)``. Reliability is ``sum_i g_i (o_i - p_i)^2``, the potential
-    ``sum_i g_i o_i (1 - o_i)``. NaN where orders have unequal weights: the ensembles were not of one size.
+    ``sum_i g_i o_i (1 - o_i)``. Orders at the end without any weight do not count: they are of a larger ensemble beside
+    this one. NaN where weights are unequal: ensembles of several sizes were thrown together.
     """
-    below, above, weight_below, weight_above, weight = (sums[..., row, :] for row in range(len(SUMS)))
-    uniform = (np.ptp(weight, axis=-1) <= _EQUAL * weight[..., 0]) & (weight[..., 0] > 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        below, above, lowest, highest = (part / weight for part in (below, above, weight_above, weight_below))
-    nothing = np.zeros_like(below[..., :1])
-    alpha = np.concatenate([nothing, np.maximum(np.diff(below), 0.0), -below[..., -1:]], axis=-1)
-    beta = np.concatenate([above[..., :1], np.maximum(np.diff(above), 0.0), nothing], axis=-1)
-    ends = lowest[..., 0], 1 - highest[..., -1]
-    parts = _parts(alpha, beta, *ends)
-    return Decomposition(*(np.where(uniform, part, np.nan) for part in parts))
+    rows = sums.reshape(-1, *sums.shape[-2:])
+    found = np.full((2, len(rows)), np.nan)
+    sizes = (rows[:, SUMS.index("weight")] > 0).sum(axis=-1)
+    for size in set(sizes.tolist()) - {0}:
+        chosen = sizes == size
+        found[:, chosen] = _of_one_size(rows[chosen, :, :size])
+    return Decomposition(*found.reshape(2, *sums.shape[:-2]))
+
+
+def _of_one_size(sums: Floats) -> tuple[Floats, Floats]:
+    """Reliability and potential CRPS from sums (sample, 5, M)."""
+    weight = sums[:, SUMS.index("weight")]
+    below, above, weight_below, weight_above, _ = (sums / weight[:, None]).transpose(1, 0, 2)
+    nothing = np.zeros_like(below[:, :1])
+    alpha = np.concatenate([nothing, np.maximum(np.diff(below), 0.0), -below[:, -1:]], axis=-1)
+    beta = np.concatenate([above[:, :1], np.maximum(np.diff(above), 0.0), nothing], axis=-1)
+    reliability, potential = _parts(alpha, beta, weight_above[:, 0], 1 - weight_below[:, -1])
+    uniform = np.ptp(weight, axis=-1) <= _EQUAL * weight[:, 0]
+    return np.where(uniform, reliability, np.nan), np.where(uniform, potential, np.nan)
 
 
 def _parts(alpha: Floats, beta: Floats, below_lowest: Floats, not_above_highest: Floats) -> tuple[Floats, Floats]:
@@ -103,7 +113,7 @@ def _parts(alpha: Floats, beta: Floats, below_lowest: Floats, not_above_highest:
 def sample_uncertainty(observation: Floats, weights: Floats) -> float:
     """CRPS of forecasting the sample's own distribution: ``sum_kl w_k w_l |y_k - y_l| / 2``, weights summing to one.
 
-    Hersbach 2000, eq. 20. ``observation`` and ``weights`` have one shape; what has no weight does not count.
+    Hersbach 2000, section 3. ``observation`` and ``weights`` have one shape; what has no weight does not count.
 
     >>> sample_uncertainty(np.array([1.0, 3.0, np.nan]), np.array([1.0, 1.0, 0.0]))
     0.5

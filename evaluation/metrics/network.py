@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 TILE = 128
 """Points that are sorted together: 50 members of them in float32 take 26 kB."""
-COUNTED = 2048
+TILES = 8
+"""Tiles that are read together: a member's points lie far from the next one's, and short reads are slow."""
+COUNTED = 32768
 """Points whose members are counted together: what is counted stays in the cache."""
 PER_THREAD = 2**20
 """Member values below which another thread is not worth its start."""
@@ -85,12 +87,15 @@ def _in_threads(work: Callable[[slice], None], members: Numbers) -> None:
 
 
 @compiled
-def _fill(members: Any, observation: Any, start: int, size: int, tile: Any) -> None:
-    target = observation[start : start + size]
+def _fill(members: Any, observation: Any, start: int, tiles: Any) -> None:
+    """Members minus the observation of the points from ``start`` on: tiles (tile, member, column)."""
     for member in range(members.shape[0]):
-        values, deviations = members[member, start : start + size], tile[member]
-        for column in range(size):
-            deviations[column] = values[column] - target[column]
+        for tile in range(tiles.shape[0]):
+            first = start + tile * TILE
+            values, target = members[member, first : first + TILE], observation[first : first + TILE]
+            deviations = tiles[tile, member]
+            for column in range(values.size):
+                deviations[column] = values[column] - target[column]
 
 
 @compiled
@@ -105,27 +110,33 @@ def _sort_tile(tile: Any, pairs: Any) -> None:
 
 @compiled
 def _sort(members: Any, observation: Any, pairs: Any, deviations: Any) -> None:
-    tile = np.zeros((members.shape[0], TILE), members.dtype)
-    for start in range(0, members.shape[1], TILE):
-        size = min(TILE, members.shape[1] - start)
-        _fill(members, observation, start, size, tile)
-        _sort_tile(tile, pairs)
-        deviations[:, start : start + size] = tile[:, :size]
+    count, points = members.shape
+    tiles = np.zeros((TILES, count, TILE), members.dtype)
+    for start in range(0, points, TILES * TILE):
+        _fill(members, observation, start, tiles)
+        for first in range(start, min(start + TILES * TILE, points), TILE):
+            tile = tiles[(first - start) // TILE]
+            _sort_tile(tile, pairs)
+            for member in range(count):
+                values, target = tile[member], deviations[member, first : first + TILE]
+                for column in range(target.size):
+                    target[column] = values[column]
 
 
 @compiled
 def _summarise(members: Any, observation: Any, pairs: Any, found: Any) -> None:
     count, points = members.shape
-    tile, sums = np.zeros((count, TILE), members.dtype), np.empty((6, TILE))
-    for start in range(0, points, TILE):
-        size = min(TILE, points - start)
-        _fill(members, observation, start, size, tile)
-        _sort_tile(tile, pairs)
-        _add_up(tile, sums)
-        for row in range(6):
-            values, target = sums[row], found[row, start : start + size]
-            for column in range(size):
-                target[column] = values[column] if np.isfinite(sums[3, column]) else np.nan
+    tiles, sums = np.zeros((TILES, count, TILE), members.dtype), np.empty((6, TILE))
+    for start in range(0, points, TILES * TILE):
+        _fill(members, observation, start, tiles)
+        for first in range(start, min(start + TILES * TILE, points), TILE):
+            tile = tiles[(first - start) // TILE]
+            _sort_tile(tile, pairs)
+            _add_up(tile, sums)
+            for row in range(6):
+                values, target = sums[row], found[row, first : first + TILE]
+                for column in range(target.size):
+                    target[column] = values[column] if np.isfinite(sums[3, column]) else np.nan
 
 
 @compiled

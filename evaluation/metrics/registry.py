@@ -5,14 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from data_pipeline.errors import ScoreError
-from evaluation.metrics import basic
+from evaluation.metrics import (
+    basic,
+    correlation,
+    crps_family,
+    density,
+    efi_roc,
+    events,
+    extremes,
+    multivariate,
+    neighbourhood,
+    physical,
+    quantiles,
+    ranks,
+    reliability,
+    seeps,
+    spectra,
+    spread,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evaluation.metrics.definitions import Metric, Statistic
 
-_FAMILIES = (basic,)
+_FAMILIES = (
+    basic, crps_family, correlation, spread, quantiles, ranks, events, reliability, extremes, efi_roc, neighbourhood, seeps,
+    multivariate, density, spectra, physical,
+)  # fmt: skip
 
 STATISTICS: dict[str, Statistic] = {name: entry for family in _FAMILIES for name, entry in family.STATISTICS.items()}
 METRICS: dict[str, Metric] = {name: entry for family in _FAMILIES for name, entry in family.METRICS.items()}

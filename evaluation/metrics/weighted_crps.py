@@ -38,7 +38,7 @@ def threshold_weighted_crps(forecast: Forecast, threshold: ArrayLike, *, above: 
     """The CRPS of ``v(x)`` against ``v(y)``, ``v(z) = max(z, t)`` for the tail above t, ``min(z, t)`` for that below.
 
     Equal to ``int w(z) (F(z) - 1{y <= z})^2 dz`` for the step function (``fair`` false), Gneiting and Ranjan 2011
-    (doi:10.1198/jbes.2010.08110) eq. 4; v is the chaining function of Allen, Ginsbourger and Ziegel 2022
+    (doi:10.1198/jbes.2010.08110); v is the chaining function of Allen, Ginsbourger and Ziegel 2022
     (arXiv:2202.12732), section 3. Ties with the threshold do not matter.
 
     Parameters
@@ -74,7 +74,7 @@ def threshold_weighted_crps(forecast: Forecast, threshold: ArrayLike, *, above: 
 def outcome_weighted_crps(forecast: Forecast, threshold: ArrayLike, *, above: bool) -> Floats:
     """``w(y) CRPS(F_w, y)``, F_w the forecast given that the event happens; events are strictly above (or below) t.
 
-    Holzmann and Klar 2017 (doi:10.1214/16-AOAS1088), eq. 3; of an ensemble as its step function, as in Allen et al.
+    Holzmann and Klar 2017 (doi:10.1214/17-AOAS1088); of an ensemble as its step function, as in Allen et al.
     2022 (arXiv:2202.12732). Zero where the event did not happen. Where it did and no member has it, F_w does not
     exist: the score is then that of the whole forecast, the limit of the weight ``w + epsilon`` as epsilon vanishes.
 

@@ -17,7 +17,7 @@ RNG = np.random.default_rng(3)
 
 
 def by_the_paper(members: np.ndarray, observation: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Reliability and potential CRPS: Hersbach 2000, eq. 26 to 37, case by case."""
+    """Reliability and potential CRPS: Hersbach 2000, section 4, case by case."""
     size, weights = len(members), weights / weights.sum()
     alpha, beta, below, above = np.zeros(size + 1), np.zeros(size + 1), 0.0, 0.0
     for x, y, w in zip(np.sort(members, axis=0).T, observation, weights, strict=True):
@@ -137,6 +137,16 @@ def test_nothing_and_ensembles_of_several_sizes_have_no_parts() -> None:
     mixed = order_sums(Ensemble.of(RNG.standard_normal((4, 9)), RNG.standard_normal(9)), np.ones(9))
     mixed[:, :3] += order_sums(Ensemble.of(RNG.standard_normal((3, 9)), RNG.standard_normal(9)), np.ones(9))
     assert np.isnan(decompose(mixed)).all()
+
+
+def test_a_smaller_ensemble_beside_a_larger_one_keeps_its_parts() -> None:
+    small, large = (
+        order_sums(Ensemble.of(RNG.standard_normal((size, 9)), RNG.standard_normal(9)), np.ones(9)) for size in (3, 7)
+    )
+    both = np.stack([np.pad(small, ((0, 0), (0, 4))), large, np.full((5, 7), np.nan)])
+    found = np.array(decompose(both))
+    np.testing.assert_allclose(found[:, :2], np.transpose([decompose(small), decompose(large)]), rtol=1e-13)
+    assert np.isnan(found[:, 2]).all()
 
 
 def test_finalised_parts_are_reliability_minus_resolution_plus_uncertainty() -> None:

@@ -1,0 +1,68 @@
+"""Whether a question can be answered at all, before hours are spent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from data_pipeline.errors import ScoreError
+from evaluation.metrics.definitions import FieldStatistic
+from evaluation.metrics.registry import STATISTICS, metric
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from evaluation.climate import Climatology
+    from evaluation.question import Question
+
+
+def check_answerable(
+    question: Question, sizes: Sequence[int], climatology: Climatology | None, variables: Collection[str]
+) -> None:
+    """Raise a ScoreError if a score cannot be had from ensembles of these ``sizes``, this climatology or variables."""
+    _check_sizes(question, sizes)
+    _check_climatology(question, climatology)
+    thresholds = [name for name in question.metrics if "thresholds" in metric(name).needs]
+    if thresholds and not set(question.settings.thresholds) & set(variables):
+        raise ScoreError(
+            f"{', '.join(thresholds)} need thresholds, and there are none for {', '.join(sorted(variables))}; give "
+            "some, e.g. --threshold '2m_temperature>303.15'"
+        )
+    if question.is_map:
+        _check_has_map(question)
+
+
+def _check_sizes(question: Question, sizes: Sequence[int]) -> None:
+    too_small = [name for name in question.metrics if sizes[0] < metric(name).minimum_members]
+    if too_small:
+        raise ScoreError(
+            f"{', '.join(too_small)} cannot be had from {sizes[0]} member{'s' if sizes[0] > 1 else ''}, at least "
+            f"{max(metric(name).minimum_members for name in too_small)} are expected; score fewer members with e.g. "
+            "standard_crps (of one, its absolute error), rmse, mae and bias"
+        )
+    counted = [name for name in question.metrics if metric(name).family == "ranks" and "pit" not in name]
+    if counted and len(sizes) > 1:
+        raise ScoreError(
+            f"{', '.join(counted)} need ensembles of one size, got sizes {', '.join(map(str, sizes))}; score them "
+            "apart, or use pit_histogram"
+        )
+
+
+def _check_climatology(question: Question, climatology: Climatology | None) -> None:
+    blind = [name for name in question.metrics if metric(name).needs & {"climate", "quantiles"}]
+    if blind and climatology is None:
+        raise ScoreError(f"{', '.join(blind)} need a climatology, and there is none; give one with --climatology")
+    coarse = [name for name in question.metrics if "quantiles" in metric(name).needs]
+    if coarse and not hasattr(climatology, "quantiles_at"):
+        raise ScoreError(
+            f"{', '.join(coarse)} need quantiles, and the climatology has none; give one by hour and day of the year, "
+            "e.g. --climatology STORE/day_of_year, or --climatology truth"
+        )
+
+
+def _check_has_map(question: Question) -> None:
+    whole = [
+        name for name in question.metrics if any(isinstance(STATISTICS[own], FieldStatistic)
+                                                 for own in metric(name).statistics)
+    ]  # fmt: skip
+    if whole:
+        raise ScoreError(f"{', '.join(whole)} are scores of whole fields and have no map; leave them out")

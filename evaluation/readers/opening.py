@@ -1,0 +1,155 @@
+"""Open forecasts by path, folder, glob or URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from data_pipeline.errors import DAMAGES, DataError, ScoreError
+from data_pipeline.remote import is_url, local_copy, open_zarr_store
+from data_pipeline.sources.grib_index import SUFFIXES
+from data_pipeline.sources.grib_selection import listed
+from evaluation.readers.grib import grib_pieces
+from evaluation.readers.joining import runs_of
+from evaluation.readers.layouts import pieces_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evaluation.readers.pieces import Piece
+
+_NETCDF = (".nc", ".nc4", ".netcdf", ".cdf")
+_ZARR_METADATA = (".zgroup", ".zmetadata", "zarr.json")
+_MOST_LISTED = 5
+
+
+def open_forecasts(paths: Sequence[str | Path], *, allow_missing: bool = False) -> tuple[list[xr.Dataset], list[str]]:
+    """The runs of forecast files, Zarr stores, GRIB, folders, globs and URLs, in order of initial time.
+
+    Each run has a scalar ``initial_time``, datetime64[ns], ``lead_time``, timedelta64[ns], canonical names and units,
+    and the dimensions of ``evaluation.readers.DIMENSIONS`` that it has, in any order but for the last two (a
+    deterministic run has no ``realization``). Files of the same start become one run: of their members, lead times
+    and variables together. Fields are read field by field when they are asked for, without dask. Variables that do not
+    depend on the lead time are no forecast and are left out.
+
+    Parameters
+    ----------
+    paths
+        What to open.
+    allow_missing
+        Leave out files that cannot be read and members that lack fields, and list them, instead of refusing.
+
+    Returns
+    -------
+    The runs, and sentences about what was left out.
+
+    Raises
+    ------
+    DataError
+        If a file is absent, unreadable or no forecast.
+    ScoreError
+        If files of one start do not fit together, or members lack fields.
+    """
+    pieces, unreadable = _readable([file for path in paths for file in files_of(path)])
+    if unreadable and (not pieces or not allow_missing):
+        raise _refusal(unreadable, len(pieces))
+    runs, lacking = runs_of(pieces)
+    if lacking and not allow_missing:
+        raise ScoreError(
+            f"{'; '.join(lacking)}; complete them, or pass --allow-missing".replace(", and was left out", "")
+        )
+    return runs, [*(f"{error}" for error in unreadable), *lacking]
+
+
+def open_runs(path: str | Path) -> list[xr.Dataset]:
+    """The runs of one path, as ``open_forecasts`` gives them.
+
+    Raises
+    ------
+    DataError, ScoreError
+        As ``open_forecasts``.
+    """
+    return open_forecasts([path])[0]
+
+
+def open_run(path: str | Path) -> xr.Dataset:
+    """The run of a path that holds one.
+
+    Raises
+    ------
+    DataError
+        As ``open_runs``, and if there are several.
+    """
+    runs = open_runs(path)
+    if len(runs) != 1:
+        raise DataError(f"{path} holds {len(runs)} initial times, expected one; select one of them")
+    return runs[0]
+
+
+def _readable(files: Sequence[str]) -> tuple[list[Piece], list[DataError]]:
+    pieces: list[Piece] = []
+    errors = []
+    for file in files:
+        try:
+            pieces += _pieces(file)
+        except DataError as error:
+            errors.append(error)
+    return pieces, errors
+
+
+def _refusal(errors: Sequence[DataError], readable: int) -> Exception:
+    if len(errors) == 1 and not readable:
+        return errors[0]
+    more = "; pass --allow-missing to score the rest" if readable else ""
+    return DataError(f"{len(errors)} of the files cannot be scored: {listed(errors, _MOST_LISTED)}{more}")
+
+
+def files_of(path: str | Path) -> list[str]:
+    """The files and stores that a path, folder, glob or URL names, sorted.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    text = str(path)
+    if is_url(text) or Path(text).is_file():
+        return [text]
+    exact = Path(text)
+    if exact.is_dir():
+        return [text] if any((exact / name).exists() for name in _ZARR_METADATA) else _in_folder(exact)
+    found = sorted(Path(exact.anchor or ".").glob(text.removeprefix(exact.anchor))) if text.strip() else []
+    if not found:
+        raise DataError(f"{path} is no forecast: no such NetCDF file or Zarr store; check the path")
+    return [str(match) for match in found]
+
+
+def _in_folder(folder: Path) -> list[str]:
+    files = sorted(str(file) for file in folder.iterdir() if file.suffix.lower() in {*_NETCDF, *SUFFIXES, ".zarr"})
+    if not files:
+        raise DataError(
+            f"{folder} is no forecast: no Zarr store, and no file *{', *'.join((*_NETCDF, *SUFFIXES))} in this folder; "
+            "check the path"
+        )
+    return files
+
+
+def _pieces(file: str) -> Sequence[Piece]:
+    if Path(file).suffix.lower() in SUFFIXES and not is_url(file):
+        return grib_pieces(file)
+    return pieces_of(_open(file), file)
+
+
+def _open(file: str) -> xr.Dataset:
+    if (is_url(file) and not file.endswith(_NETCDF)) or (not is_url(file) and Path(file).is_dir()):
+        return open_zarr_store(file)
+    local = str(local_copy(file)) if is_url(file) else file
+    try:
+        return xr.open_dataset(local, engine="netcdf4", chunks=None, cache=False, decode_timedelta=False)
+    except (AttributeError, *DAMAGES) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"{file} cannot be read ({reason}); expected a whole NetCDF-4 file or Zarr store; make it again"
+        ) from error

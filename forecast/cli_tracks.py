@@ -1,0 +1,145 @@
+"""The commands about cyclones: ``sphercast tracks``."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from evaluation.tracks import TrackSettings
+    from evaluation.tracks.track import Track
+
+tracks_app = typer.Typer(help="Find, draw and score tracks of cyclones.", no_args_is_help=True)
+
+
+class Kind(StrEnum):
+    """What counts as a cyclone."""
+
+    tropical = "tropical"
+    extratropical = "extratropical"
+
+
+KindOption = Annotated[Kind, typer.Option(help="What counts as a cyclone; docs/scores/tracks.md has the criteria.")]
+Ground = Annotated[
+    str | None,
+    typer.Option("--ground", help="States with geopotential_at_surface, if the data themselves have none."),
+]
+Lenient = Annotated[
+    bool, typer.Option("--allow-missing", help="Leave out criteria whose fields are not there, and say which.")
+]
+
+
+@tracks_app.command("find")
+def tracks_find(
+    path: Annotated[str, typer.Argument(help="A forecast file, or states (store, file, URL or 'sample').")],
+    out: Annotated[Path, typer.Option(help="CSV file to write; GeoJSON if it ends in .geojson or .json.")],
+    kind: KindOption = Kind.extratropical,
+    ground: Ground = None,
+    allow_missing: Lenient = False,
+    draw: Annotated[Path | None, typer.Option(help="PNG map to draw as well.")] = None,
+) -> None:
+    """Find cyclones in a forecast, member by member, or in states."""
+    from evaluation.tracks import find_tracks
+    from evaluation.tracks.files import write_tracks
+    from evaluation.tracks.plot import draw_tracks
+
+    data, heights = _open(path), _ground(ground)
+    tracks = find_tracks(data, _settings(kind, data, heights, lenient=allow_missing), heights)
+    write_tracks(tracks, out)
+    print(f"{len(tracks)} tracks: {out}")
+    if draw is not None:
+        draw_tracks(tracks, draw)
+        print(f"map: {draw}")
+
+
+@tracks_app.command("score")
+def tracks_score(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="Forecast files, then the truth: states (store, file or 'sample'), tracks of 'tracks find' or an "
+            "IBTrACS file (.csv).",
+            metavar="FORECAST... TRUTH",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="NetCDF file of scores to write.")] = Path("track-scores.nc"),
+    kind: KindOption = Kind.extratropical,
+    ground: Ground = None,
+    allow_missing: Lenient = False,
+) -> None:
+    """Score tracks: position and intensity errors, hits and misses, track probability and its value."""
+    from data_pipeline.errors import ScoreError
+    from data_pipeline.publish import write_netcdf
+    from evaluation.readers import open_runs
+    from evaluation.tracks import score_tracks
+
+    *forecasts, truth = paths
+    if not forecasts:
+        raise ScoreError(f"got one path, {truth}; expected forecasts and then the truth, e.g. forecast.nc sample")
+    known, heights = _truth(truth), _ground(ground)
+    first = open_runs(Path(forecasts[0]))[0]
+    scores = score_tracks(
+        [Path(path) for path in forecasts], known, _settings(kind, first, heights, lenient=allow_missing), heights
+    )
+    write_netcdf(scores, out)
+    print(f"scores: {out}")
+
+
+def _open(path: str) -> xr.Dataset:
+    """A run of a forecast, or else states."""
+    from data_pipeline.errors import DataError
+    from data_pipeline.reading import open_states
+    from evaluation.readers import open_run
+
+    if path != "sample" and Path(path).exists():
+        try:
+            return open_run(Path(path))
+        except DataError:
+            pass
+    return open_states(path)
+
+
+def _truth(path: str) -> xr.Dataset | list[Track]:
+    from data_pipeline.reading import open_states
+    from evaluation.tracks.best_tracks import read_best_tracks
+    from evaluation.tracks.files import COLUMNS, read_tracks
+
+    if not path.endswith(".csv"):
+        return open_states(path)
+    with Path(path).open(encoding="utf-8") as file:
+        ours = file.readline().startswith(",".join(COLUMNS[:2]))
+    return list(read_tracks(Path(path)) if ours else read_best_tracks(Path(path)))
+
+
+def _ground(path: str | None) -> xr.DataArray | None:
+    from data_pipeline.errors import ScoreError
+    from data_pipeline.reading import open_states
+
+    if path is None:
+        return None
+    states = open_states(path)
+    if "geopotential_at_surface" not in states:
+        raise ScoreError(f"{path} lacks geopotential_at_surface; give data that have it, or leave --ground out")
+    return states["geopotential_at_surface"]
+
+
+def _settings(kind: Kind, data: xr.Dataset, ground: xr.DataArray | None, *, lenient: bool) -> TrackSettings:
+    from data_pipeline.errors import ScoreError
+    from evaluation.tracks import TrackSettings
+
+    whole = TrackSettings() if kind is Kind.tropical else TrackSettings.extratropical()
+    settings, dropped = whole.without_missing(data, ground)
+    if dropped and not lenient:
+        raise ScoreError(
+            f"the data lack fields for the criteria {', '.join(dropped)}; pass --ground STATES for the height of the "
+            "ground, or --allow-missing to leave them out"
+        )
+    if dropped:
+        print(f"sphercast: warning: without the criteria {', '.join(dropped)}", file=sys.stderr)
+    return settings

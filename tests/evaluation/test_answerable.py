@@ -1,0 +1,65 @@
+"""What cannot be answered is refused before anything is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from data_pipeline.errors import ScoreError
+from evaluation.answerable import check_answerable
+from evaluation.question import Question
+from evaluation.settings import Settings
+
+
+class Plain:
+    """A climatology without quantiles."""
+
+    def at(self, times):
+        raise NotImplementedError
+
+
+class WithQuantiles(Plain):
+    def quantiles_at(self, times):
+        raise NotImplementedError
+
+
+def check(*metrics: str, sizes=(4,), climatology=None, variables=("2m_temperature",), **changes) -> None:
+    check_answerable(Question(metrics=metrics, **changes), sizes, climatology, variables)
+
+
+def test_what_can_be_answered_passes() -> None:
+    check("crps", "rank_histogram", "rmse")
+    check("acc", climatology=Plain())
+    check("climate_brier_score", climatology=WithQuantiles())
+    check("pit_histogram", "crps", sizes=(4, 10))
+    check("brier_score", settings=Settings(thresholds={"2m_temperature": (280.0,)}))
+    check("rmse", "crps", regions=("map",))
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        (lambda: check("crps", "rmse", sizes=(1, 4)), r"crps cannot be had from 1 member, at least 2 are expected"),
+        (lambda: check("fair_gaussian_log_score", sizes=(3,)), "cannot be had from 3 members, at least 4"),
+        (lambda: check("rank_histogram", sizes=(4, 10)), "need ensembles of one size, got sizes 4, 10; score them"),
+        (lambda: check("acc"), "acc need a climatology, and there is none; give one with --climatology"),
+        (lambda: check("climate_brier_score", climatology=Plain()), "need quantiles, and the climatology has none"),
+        (lambda: check("brier_score"), "need thresholds, and there are none for 2m_temperature; give some"),
+        (lambda: check("crps", "energy_score", regions=("map",)), "energy_score are scores of whole fields and have"),
+    ],
+)
+def test_what_cannot_is_refused(question, message: str) -> None:
+    with pytest.raises(ScoreError, match=message):
+        question()
+
+
+def test_questions_survive_their_text() -> None:
+    question = Question(("crps", "acc"), ("geopotential",), ("global", "box:1,2,3,4"), "equiangular:32x64", "season",
+                        ("persistence",), allow_missing=True, part=(2, 3), settings=Settings.of(["alpha=0.5"]))  # fmt: skip
+    assert Question.from_json(question.to_json()) == question
+    with pytest.raises(ScoreError, match="the question cannot be read .*; score again"):
+        Question.from_json('{"metrics": 3}')
+
+
+def test_thresholds_must_ascend() -> None:
+    with pytest.raises(ScoreError, match=r"got thresholds \(2.0, 1.0\) of x, expected numbers, ascending, each once"):
+        Settings(thresholds={"x": (2.0, 1.0)})
