@@ -38,7 +38,7 @@ def test_what_can_be_answered_passes() -> None:
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        (lambda: check("crps", "rmse", sizes=(1, 4)), r"crps cannot be had from 1 member, at least 2 are expected"),
+        (lambda: check("crps", "rmse", sizes=(1, 4)), "crps cannot be had from 1 member, at least 2 are expected"),
         (lambda: check("fair_gaussian_log_score", sizes=(3,)), "cannot be had from 3 members, at least 4"),
         (lambda: check("rank_histogram", sizes=(4, 10)), "need ensembles of one size, got sizes 4, 10; score them"),
         (lambda: check("acc"), "acc need a climatology, and there is none; give one with --climatology"),
@@ -56,7 +56,7 @@ def test_questions_survive_their_text() -> None:
     question = Question(("crps", "acc"), ("geopotential",), ("global", "box:1,2,3,4"), "equiangular:32x64", "season",
                         ("persistence",), allow_missing=True, part=(2, 3), settings=Settings.of(["alpha=0.5"]))  # fmt: skip
     assert Question.from_json(question.to_json()) == question
-    with pytest.raises(ScoreError, match="the question cannot be read .*; score again"):
+    with pytest.raises(ScoreError, match=r"the question cannot be read .*; score again"):
         Question.from_json('{"metrics": 3}')
 
 
