@@ -174,6 +174,8 @@ def _canonical(raw: xr.Dataset, report: Report) -> xr.Dataset | None:
             if name is None:
                 return None
             raw = raw.drop_vars(name)
+            if not known_names(raw):
+                return None  # what is wrong with each is said; that none is left would be said as if there were none
         else:
             report.merge(repairs)
             return states

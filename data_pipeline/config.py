@@ -9,13 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from data_pipeline.channels import Channels
 from data_pipeline.day_of_year import ClimatologyConfig
 from data_pipeline.errors import ConfigError, DataError
-from data_pipeline.grid import Grid
+from data_pipeline.grid import MOST_GAUSSIAN_LATITUDES, MOST_POINTS, Grid
 from data_pipeline.quality.findings import CODES
 from data_pipeline.sources import (
     SOURCES,
@@ -55,10 +63,19 @@ def _has_a_kind(source: object) -> object:
     return source
 
 
+def _has_paths(source: object) -> object:
+    """An empty path would stand for the current folder."""
+    for key in ("path", "static_path"):
+        if isinstance(source, dict) and isinstance(path := source.get(key), str) and not path.strip():
+            raise ValueError(f"the {key} is empty, expected a file, folder, glob, store or URL")
+    return source
+
+
 SourceConfig = Annotated[
     ArcoEra5Source | FilesSource | GribSource | SpeedySource | WeatherBench2Source,
     Field(discriminator="kind"),
     BeforeValidator(_has_a_kind),
+    BeforeValidator(_has_paths),
 ]
 
 
@@ -73,11 +90,27 @@ class GridConfig(_Frozen):
     latitudes: int = Field(ge=4)
     longitudes: int = Field(ge=8)
 
+    @model_validator(mode="after")
+    def _is_no_monster(self) -> Self:
+        points = self.latitudes * self.longitudes
+        if points > MOST_POINTS:
+            raise ValueError(f"the grid has {points} points, expected {MOST_POINTS} at most; take a coarser one")
+        if self.kind == "gaussian" and self.latitudes > MOST_GAUSSIAN_LATITUDES:
+            raise ValueError(
+                f"the Gaussian grid has {self.latitudes} latitudes, expected {MOST_GAUSSIAN_LATITUDES} at most; take "
+                "fewer, or kind: equiangular"
+            )
+        return self
+
     def build(self) -> Grid:
         """The grid itself."""
         if self.kind == "gaussian":
             return Grid.gaussian(self.latitudes, self.longitudes)
         return Grid.equiangular(self.latitudes, self.longitudes, poles=self.kind == "equiangular_with_poles")
+
+
+_YEARS = np.arange("1678", "2262", dtype="datetime64[Y]")
+"""Whole years that 64 bits of nanoseconds hold."""
 
 
 class Period(_Frozen):
@@ -92,6 +125,8 @@ class Period(_Frozen):
         text = utc(value).isoformat() if isinstance(value, datetime) else str(value).removesuffix("Z")
         if not _is_iso(text):
             raise ValueError("expected an ISO date or time in UTC, as in 2001-01-31 or 2001-01-31T12")
+        if np.datetime64(text, "Y") not in _YEARS:
+            raise ValueError("expected a year from 1678 to 2261")
         return text
 
     @model_validator(mode="after")
@@ -139,9 +174,12 @@ def period_of(text: str) -> Period:
     start, _, stop = text.partition("..")
     try:
         return Period(start=start, stop=stop)
-    except ValueError as error:
+    except ValidationError as error:
         expected = "START..STOP as in 2001-01-01..2001-01-24"
-        raise ConfigError(f"cannot read the period {text!r}; expected {expected}") from error
+        first = error.errors()[0]
+        reason = f"{first['loc'][0]}: " if first["loc"] else ""
+        reason += first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"cannot read the period {text!r} ({reason}); expected {expected}") from error
 
 
 class DataConfig(_Frozen):
@@ -152,23 +190,33 @@ class DataConfig(_Frozen):
     ``accept`` are codes of findings (see ``sphercast data check``) that shall not stop a build.
     """
 
-    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    sources: tuple[SourceConfig, ...]
     store: Path
     variables: dict[str, tuple[int, ...] | None]
     static: tuple[str, ...] = ()
     grid: GridConfig
     period: Period
     training_period: Period
-    interval_hours: int = Field(ge=1)
+    interval_hours: int = Field(ge=1, le=24 * 366)
     precision: Literal["float32", "float16"] = "float32"
     times_per_shard: int | None = Field(default=None, ge=1, le=4096)
     regridding: Literal["conservative", "bilinear"] = "conservative"
     climatology: ClimatologyConfig | None = Field(default_factory=lambda: ClimatologyConfig.model_validate({}))
     accept: tuple[str, ...] = ()
 
+    @field_validator("sources")
+    @classmethod
+    def _are_some(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+        """pydantic's own bound counts only the sources that are right, and so speaks up beside another error."""
+        if not sources:
+            raise ValueError("expected at least one source")
+        return sources
+
     @field_validator("store", mode="before")
     @classmethod
     def _is_a_folder_here(cls, store: object) -> object:
+        if not str(store).strip():  # it would stand for the current folder
+            raise ValueError("the path is empty, expected the folder of the store to build")
         if "://" in str(store):
             raise ValueError(
                 "expected a path on this machine: stores are built on disks, copy them to a bucket afterwards"

@@ -28,6 +28,12 @@ _POLAR_CAP = 0.9
 whose polar row was cut off has 1 or more."""
 
 
+MOST_POINTS = 2**28
+"""Of a target: 1 GiB a field, a grid of 1/64 degree. Beyond them weights and coordinates alone would fill a memory."""
+MOST_GAUSSIAN_LATITUDES = 4096
+"""Finding their roots takes the cube of their number in time and its square in memory."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """A rectangular grid of the sphere: latitudes north to south, longitudes 0 to 360 ascending, in degrees.

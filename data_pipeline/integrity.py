@@ -9,6 +9,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.progress import track
 from data_pipeline.publish import write_text
 from data_pipeline.shards import shard_path
+from data_pipeline.store import partial_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,9 @@ def read_sums(store: Path) -> dict[str, str]:
         If the list is missing or torn.
     """
     path = store / SUMS
+    if not store.exists():
+        hint = "its build was interrupted: run it again" if partial_path(store).exists() else "check the path"
+        raise DataError(f"no training store at {store}; {hint}")
     if not path.is_file():
         raise DataError(f"{store} has no {SUMS}, expected a training store; give one made by 'sphercast data build'")
     lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")

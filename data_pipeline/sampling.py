@@ -11,6 +11,7 @@ from data_pipeline.errors import DataError, reading
 from data_pipeline.publish import write_netcdf
 from data_pipeline.quality.periods import SAMPLED_PERIODS, written_periods
 from data_pipeline.store import open_store
+from data_pipeline.times import shown
 from data_pipeline.variables import variable
 
 if TYPE_CHECKING:
@@ -42,14 +43,17 @@ def write_sample(store_path: Path, periods: Sequence[Period], folder: Path, desc
     Raises
     ------
     DataError
-        If a period holds no time of the store.
+        If a period holds no time of the store or is partly outside it, or something else is where the folder shall be.
     """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is no folder, expected one to write {STATES} and {CLIMATOLOGY} into; give another")
     store = open_store(store_path)
     chosen = np.zeros(store.times.size, dtype=bool)
     for period in periods:
         inside = period.contains(store.times)
         if not inside.any():
             raise DataError(f"{store_path} holds no time in {period.start}..{period.stop}; choose another period")
+        _require_inside(store, period)
         chosen |= inside
     with reading(store_path):
         states = store.dataset().isel(time=np.flatnonzero(chosen)).load()
@@ -63,6 +67,16 @@ def write_sample(store_path: Path, periods: Sequence[Period], folder: Path, desc
     compressed = {"zlib": True, "complevel": 9, "shuffle": True, "dtype": "float32", "significant_digits": 5,
                   "quantize_mode": "GranularBitRound"}  # fmt: skip
     write_netcdf(climatology, folder / CLIMATOLOGY, {str(name): dict(compressed) for name in climatology.data_vars})
+
+
+def _require_inside(store: TrainingStore, period: Period) -> None:
+    """Its ends may lie between the times of the store and the ones that would be next."""
+    begin, end = period.bounds()
+    if begin <= store.times[0] - store.interval or end >= store.times[-1] + store.interval:
+        raise DataError(
+            f"the period {period.start}..{period.stop} is partly outside {store.path}, which holds "
+            f"{shown(store.times[0])}..{shown(store.times[-1])}; shorten it"
+        )
 
 
 def _runs(times: NDArray[np.datetime64], chosen: NDArray[np.bool_]) -> list[tuple[np.datetime64, np.datetime64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
 from data_pipeline.errors import DataError
@@ -131,4 +132,6 @@ def variable(name: str) -> Variable:
     try:
         return VARIABLES[name]
     except KeyError:
-        raise DataError(f"unknown variable {name!r}; expected one of: {', '.join(sorted(VARIABLES))}") from None
+        close = [CANONICAL_NAME[alias] for alias in get_close_matches(name, CANONICAL_NAME, n=1)]
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise DataError(f"unknown variable {name!r}; expected one of: {', '.join(sorted(VARIABLES))}{hint}") from None

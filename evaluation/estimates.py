@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _MOST_NUMBERS = 4_000_000
 """Resampled means that are in memory together."""
+_MOST_REGIONS = 32
+"""That are worked on together; maps have thousands."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,14 @@ def estimate(sums: xr.Dataset, name: str, function: Function, trial: Trial) -> x
         times.
     """
     sums = sums.sortby("initial_time")
+    starts = range(0, sums.sizes["region"], _MOST_REGIONS)
+    found = [
+        _estimate(sums.isel(region=slice(start, start + _MOST_REGIONS)), name, function, trial) for start in starts
+    ]
+    return found[0] if len(found) == 1 else xr.concat(found, "region", data_vars="all")
+
+
+def _estimate(sums: xr.Dataset, name: str, function: Function, trial: Trial) -> xr.Dataset:
     value = function(_score(sums, name, np.ones((1, sums.sizes["initial_time"])))).isel(resample=0)
     counted = _counted(sums, name).broadcast_like(value).transpose("initial_time", *value.dims)
     there = counted.values.reshape(counted.sizes["initial_time"], -1)
@@ -112,7 +122,7 @@ def estimate(sums: xr.Dataset, name: str, function: Function, trial: Trial) -> x
 
 @dataclass(frozen=True)
 class _Flat:
-    """Estimates (cell,), at which initial times each has data (time, cell), and its horizon in initial times (cell,)."""
+    """Estimates (cell,), at which initial times each has data (time, cell), and its horizon (cell,)."""
 
     value: Floats
     there: Flags

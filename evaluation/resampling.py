@@ -59,8 +59,9 @@ def _memory(covariances: Floats, count: int) -> int:
 def common_length(deviations: Floats) -> int:
     """One block length for all series, as they are drawn together: the median of theirs, but at least 1.3 sqrt(n).
 
-    The lower limit is what intervals need to cover what they say (Lazarus et al. 2018, doi:10.1080/07350015.2018.1506926), where the best
-    estimate of the variance does with shorter blocks; at most half of the times.
+    The lower limit is what intervals need to cover what they say (Lazarus et al. 2018,
+    doi:10.1080/07350015.2018.1506926), where the best estimate of the variance does with shorter blocks; at most half
+    of the times.
     """
     count = len(deviations)
     wanted = max(float(np.median(block_lengths(deviations))), 1.3 * np.sqrt(count))
@@ -103,7 +104,7 @@ def bootstrap_interval(
     2/(resamples + 1).
     """
     around = estimate + width * (resampled - estimate)
-    unknown = np.isnan(around).any(axis=0)
+    unknown = np.asarray(np.isnan(around).any(axis=0))
     lower, upper = np.quantile(np.nan_to_num(around), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     beyond = np.minimum((around <= 0).sum(axis=0), (around >= 0).sum(axis=0))
     p_value = np.minimum(2 * (1.0 + beyond) / (len(around) + 1), 1.0)

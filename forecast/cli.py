@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from data_pipeline.errors import SphercastError
+from forecast import cli_score_list, cli_scorecard  # noqa: F401, commands of 'score' register themselves
 from forecast.cli_config import config_app
 from forecast.cli_data import Config, Quiet, data_app
 from forecast.cli_score import score_app
@@ -29,6 +30,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(config_app, name="config")
 app.add_typer(score_app, name="score")
 app.add_typer(tracks_app, name="tracks")
+app.command("scorecard")(cli_scorecard.scorecard)
 
 
 class Kind(StrEnum):

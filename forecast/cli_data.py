@@ -33,8 +33,8 @@ Scheduler = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check a sample, print the plan, write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
-Member = Annotated[int | None, typer.Option(help="Which member of an ensemble.")]
-StepHours = Annotated[int | None, typer.Option(help="Which forecast step, in GRIB that has several.")]
+Member = Annotated[int | None, typer.Option(min=0, help="Which member of an ensemble.")]
+StepHours = Annotated[int | None, typer.Option(min=0, help="Which forecast step, in GRIB that has several.")]
 
 
 class Method(StrEnum):
@@ -220,14 +220,17 @@ def data_simulate(
 def data_sample(
     store: Annotated[Path, typer.Argument(help="A training store.")],
     periods: Annotated[list[str], typer.Option("--period", help="START..STOP, both included; may be repeated.")],
-    out: Annotated[Path, typer.Option(help="Folder for states.nc and climatology.nc.")],
+    out: Annotated[str, typer.Option(help="Folder for states.nc and climatology.nc.")],
     title: Annotated[
         str, typer.Option(help="What the sample is, for its global attributes.")
     ] = "sample of a training store",
 ) -> None:
     """Cut weeks out of a store, packed small, with its climatology."""
     from data_pipeline.config import period_of
+    from data_pipeline.errors import ConfigError
     from data_pipeline.sampling import write_sample
 
-    write_sample(store, [period_of(text) for text in periods], out, title)
+    if not out.strip():
+        raise ConfigError("'--out' is empty, expected a folder for the sample; '.' is the current one")
+    write_sample(store, [period_of(text) for text in periods], Path(out), title)
     print(f"sample: {out}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from typer.core import TyperGroup
 
@@ -16,7 +16,6 @@ from forecast.cli_data import AsJson, Quiet
 
 if TYPE_CHECKING:
     from evaluation.answer import Answer
-    from evaluation.compare import Comparison
     from evaluation.climate import Climatology
     from evaluation.question import Question
     from evaluation.settings import Settings
@@ -114,61 +113,6 @@ def score_run(
     print(f"scores: {out}")
 
 
-class Listing(StrEnum):
-    """What ``score list`` lists."""
-
-    scores = "scores"
-    regions = "regions"
-    baselines = "baselines"
-    variables = "variables"
-    settings = "settings"
-
-
-@score_app.command("list")
-def score_list(
-    what: Annotated[
-        Listing, typer.Argument(help="Scores, regions, baselines, derived variables, or settings.")
-    ] = Listing.scores,
-) -> None:
-    """Name every score, with a line on each; or every region, baseline or derived variable."""
-    print("\n".join(_listing(what)))
-
-
-def _listing(what: Listing) -> list[str]:
-    from evaluation.derived import DERIVED
-    from evaluation.more_baselines import BASELINES
-    from evaluation.regions import BOXES
-    from evaluation.settings import Settings
-
-    match what:
-        case Listing.scores:
-            return _score_lines()
-        case Listing.regions:
-            boxes = [f"{name:<28} {south:g}..{north:g} N, {west:g}..{east:g} E"
-                     for name, (south, north, west, east) in BOXES.items()]  # fmt: skip
-            return [*boxes, "extra-tropics, land, sea, band:SOUTH,NORTH, box:SOUTH,NORTH,WEST,EAST,",
-                    "polygon:FILE.geojson, stations:FILE.csv, and any of them joined by &"]  # fmt: skip
-        case Listing.baselines:
-            return list(BASELINES)
-        case Listing.variables:
-            return [f"{name:<32} {entry.units}" for name, entry in DERIVED.items()]
-        case Listing.settings:
-            return [f"{name:<24} {value}" for name, value in asdict(Settings()).items()]
-
-
-def _score_lines() -> list[str]:
-    from evaluation.metrics.registry import METRICS
-
-    lines: list[str] = []
-    for family in dict.fromkeys(entry.family for entry in METRICS.values()):
-        lines += ["", family]
-        own = {name: entry for name, entry in METRICS.items() if entry.family == family}
-        for name, entry in own.items():
-            needs = f"; needs {', '.join(sorted(entry.needs))}" if entry.needs else ""
-            lines.append(f"  {name:<40} {entry.summary} ({_better(entry.direction)}{needs})")
-    return lines[1:]
-
-
 @score_app.command("merge")
 def score_merge(
     parts: Annotated[list[Path], typer.Argument(help="Files of 'score --part'.", metavar="PART...")],
@@ -213,11 +157,28 @@ def run(
             forecasts, states, question, climatology=seasons, kept=kept, scheduler=scheduler,
             progress=progress,
         )  # fmt: skip
+        about = {} if climatology == "truth" else _about_climatology(climatology or truth, answer)
+        answer = replace(answer, scores=answer.scores.assign_attrs(about))
         write_scores(answer, out)
     if answer.scores.attrs["invalid_values"] != "none":
         invalid = answer.scores.attrs["invalid_values"]
         print(f"sphercast: warning: not every value could be scored: {invalid}", file=sys.stderr)
     return answer
+
+
+def _about_climatology(path: str, answer: Answer) -> dict[str, str]:
+    """What must be said of a climatology, also on standard error if it has seen what is scored."""
+    from evaluation.alignment import overlap, training_period
+
+    if "climatology" not in answer.scores["model"].values:
+        return {}
+    own = next(iter(answer.sums.values()))
+    leads = (own["lead_time"].values * 3600).astype("timedelta64[s]").astype("timedelta64[ns]")
+    period = training_period(path)
+    said = overlap(period, list(np.unique(own["initial_time"].values[:, None] + leads)))
+    if said and period is not None:
+        print(f"sphercast: warning: {said}", file=sys.stderr)
+    return {"climatology": path, "climatology_overlap": said or "none"}
 
 
 def _stamp(path: str) -> list[int]:
@@ -256,12 +217,6 @@ def _settings(words: list[str] | None, thresholds: list[str] | None) -> Settings
     return Settings.of(words or (), own if thresholds else None)
 
 
-def _better(direction: str) -> str:
-    return {"lower": "lower is better", "higher": "higher is better", "zero": "best at 0", "one": "best at 1"}.get(
-        direction, "neither way better"
-    )
-
-
 def _summary(answer: Answer) -> dict[str, Any]:
     """Every score of the forecast as nested lists, with its labels."""
     from data_pipeline.tables import listed
@@ -273,70 +228,3 @@ def _summary(answer: Answer) -> dict[str, Any]:
     }
     labels = {str(name): label.values.tolist() for name, label in scores.coords.items() if label.ndim}
     return {"attributes": dict(scores.attrs), "labels": labels, "scores": fields}
-
-
-Score = Annotated[
-    str | None, typer.Option("--scores", help="Names from 'score list', with commas; default: all of both.")
-]
-Against = Annotated[
-    str | None, typer.Option(help="A baseline of the file, e.g. climatology, instead of a second file.")
-]
-Test = Annotated[str, typer.Option(help="Of intervals and p-values: ewc, geer, diebold_mariano or bootstrap.")]
-FalseDiscoveries = Annotated[float, typer.Option(help="Share of false discoveries among what is marked.")]
-
-
-@score_app.command("compare")
-def score_compare(
-    paths: Annotated[list[Path], typer.Argument(help="Two files of scores, or one.", metavar="A.nc [B.nc]")],
-    against: Against = None,
-    scores: Score = None,
-    test: Test = "ewc",
-    false_discovery_rate: FalseDiscoveries = 0.1,
-    out: Annotated[Path | None, typer.Option(help="NetCDF file to write.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say whether A is better than B, or than a baseline, and how surely."""
-    from data_pipeline.publish import write_netcdf
-    from evaluation.comparison_text import comparison_json, comparison_table
-
-    comparison = compared(paths, against, scores, test, false_discovery_rate)
-    if out is not None:
-        write_netcdf(comparison.to_dataset(), out)
-    print(json.dumps(comparison_json(comparison)) if as_json else comparison_table(comparison))
-    if out is not None and not as_json:
-        print(f"comparison: {out}")
-
-
-@score_app.command("plot")
-def score_plot(
-    paths: Annotated[list[Path], typer.Argument(help="Files of scores.", metavar="SCORES...")],
-    variable: Annotated[str, typer.Option(help="E.g. geopotential, 2m_temperature.")],
-    out: Annotated[Path, typer.Option(help="PNG file to write.")],
-    kind: Annotated[str, typer.Option(help="curve, spread_error, rank_histogram, reliability or roc.")] = "curve",
-    score: Annotated[str | None, typer.Option(help="Name from 'score list'; of curves several, with commas.")] = None,
-    level: Annotated[int | None, typer.Option(help="Pressure level in hPa.")] = None,
-    region: Annotated[str | None, typer.Option(help="Default: the first.")] = None,
-    lead: Annotated[float | None, typer.Option(help="Lead time of a diagram in hours; default: up to four.")] = None,
-    test: Test = "ewc",
-) -> None:
-    """Draw scores against lead time, rank histograms, reliability or ROC."""
-    from evaluation.estimates import Trial
-    from evaluation.plots.scores import draw_scores
-
-    draw_scores(
-        paths, out, kind=kind, score=score, variable=variable, level=level, region=region, lead=lead, trial=Trial(test)
-    )
-    print(f"picture: {out}")
-
-
-def compared(
-    paths: list[Path], against: str | None, scores: str | None, test: str, false_discovery_rate: float
-) -> Comparison:
-    """The forecast of a file against that of another, or against a baseline in it (climatology, else the first)."""
-    from evaluation.compare import compare
-    from evaluation.estimates import Trial
-    from evaluation.scored import open_pair
-
-    ours, theirs = open_pair(paths, against)
-    names = _names([scores]) if scores else None
-    return compare(ours, theirs, names, Trial(test), false_discovery_rate)

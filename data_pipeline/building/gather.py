@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from data_pipeline.building.share import Share, hours_accumulated, require_times, require_unique
+from data_pipeline.building.share import Share, hours_accumulated, name_of, require_times, require_unique
 from data_pipeline.channels import Channels, inventory
 from data_pipeline.errors import DataError, reading
 from data_pipeline.grid import Grid
@@ -129,7 +129,7 @@ def _share(
         for name in channels.variables
         if variable(name).accumulated
     }
-    require_times(selected["time"].values, times, config.interval, summed)
+    require_times(name_of(source), selected["time"].values, times, config.interval, summed)
     positions = tuple(config.channels.index(name) for name in names)
     return Share(source, channels, positions, Grid.of(part), config.grid.build(), config.regridding, summed)
 

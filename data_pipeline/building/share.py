@@ -50,7 +50,7 @@ class Share:
     @property
     def name(self) -> str:
         """What messages call the source."""
-        return str(getattr(self.source, "path", self.source.kind))
+        return name_of(self.source)
 
     def bytes_per_time(self, interval: np.timedelta64) -> int:
         """Bytes that are read for one time of the largest variable, on the source's grid."""
@@ -132,6 +132,11 @@ def hours_accumulated(field: xr.DataArray, interval: np.timedelta64, report: Rep
     return hours
 
 
+def name_of(source: Source) -> str:
+    """What messages call a source."""
+    return str(getattr(source, "path", source.kind))
+
+
 def require_unique(held: Times) -> None:
     """Raise a DataError that names the times which occur twice, if there are any."""
     unique, counts = np.unique(held, return_counts=True)
@@ -139,8 +144,8 @@ def require_unique(held: Times) -> None:
         raise DataError(f"times occur twice: {listed_times(unique[counts > 1])}; remove the copies")
 
 
-def require_times(held: Times, times: Times, interval: np.timedelta64, summed: dict[str, int]) -> None:
-    """Raise a DataError unless a source that holds ``held`` has the store's ``times`` and what sums need before them.
+def require_times(name: str, held: Times, times: Times, interval: np.timedelta64, summed: dict[str, int]) -> None:
+    """Raise a DataError unless the source ``name`` that holds ``held`` has the store's ``times`` and what sums need before them.
 
     It names the first missing ones.
     """
@@ -148,11 +153,11 @@ def require_times(held: Times, times: Times, interval: np.timedelta64, summed: d
     missing = np.setdiff1d(needed, held)
     if missing.size == needed.size:
         asked, have = (f"{_span(some)}{_hours_of_day(some)}" for some in (times, held))
-        raise DataError(f"a source holds no time of {asked}; it holds {have}; change 'period'")
+        raise DataError(f"{name} holds no time of {asked}; it holds {have}; change 'period'")
     if missing.size:
         raise DataError(
             f"{missing.size} of {needed.size} times are missing at an interval of {interval / HOUR:g} h: "
-            f"{listed_times(missing)}; the source holds {_span(held)}; complete it, or choose a period without the gap"
+            f"{listed_times(missing)}; {name} holds {_span(held)}; complete it, or choose a period without the gap"
         )
 
 

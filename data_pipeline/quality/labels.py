@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _GAP = 1.5
 """Spacings beyond which something is missing between two rows or columns."""
+_NEAR_POLE_RADIANS = 1.2
+"""Of the outermost rows, 69 degrees: beyond the rows of a strip of the tropics in degrees, whose columns reach 360."""
 _REGULAR = 0.01
 """Share of the spacing by which rows or columns may be off: labels are rounded, at worst to 0.01 degrees."""
 _NO_TIME = np.timedelta64(0)
@@ -115,7 +117,8 @@ def check_globe(dataset: xr.Dataset, report: Report) -> None:
         report.add("grid-invalid", str(error))
         return
     latitude, longitude = np.asarray(grid.latitude), np.asarray(grid.longitude)
-    if np.abs(latitude).max() <= np.pi / 2 and longitude.max() <= 2 * np.pi:
+    from_pole_to_pole = latitude[0] > _NEAR_POLE_RADIANS and latitude[-1] < -_NEAR_POLE_RADIANS
+    if np.abs(latitude).max() <= np.pi / 2 and (longitude.max() <= 2 * np.pi or from_pole_to_pole):
         report.add("grid-radians", f"{grid} looks as if it were in radians, expected degrees; convert the coordinates")
         return
     _check_latitude(grid, latitude, report)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from data_pipeline.ensembles import all_members, member_dimension
 from data_pipeline.errors import ConfigError
-from data_pipeline.grid import Grid
+from data_pipeline.grid import MOST_GAUSSIAN_LATITUDES, MOST_POINTS, Grid
 from data_pipeline.progress import track_dask
 from data_pipeline.publish import write_netcdf
 from data_pipeline.reading import is_grib_path, is_store_path, open_fields, open_states
@@ -27,10 +27,6 @@ TARGETS = (
 )
 """Examples of every kind of target, as messages and help show them."""
 
-MOST_POINTS = 2**28
-"""Of a target: 1 GiB a field, a grid of 1/64 degree. Beyond them weights and coordinates alone would fill a memory."""
-MOST_GAUSSIAN_LATITUDES = 4096
-"""Finding their roots takes the cube of their number in time and its square in memory."""
 _COMPRESSION = 4
 """Weather in float32 shrinks by a factor of 1.3 to 2, of packed sources by more; what would need more is refused."""
 

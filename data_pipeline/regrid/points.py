@@ -33,8 +33,12 @@ class Points:
             raise DataError(
                 f"got {latitude.size} latitudes and {longitude.size} longitudes, expected one of each for every point"
             )
-        if not (np.all(np.abs(latitude) <= POLE) and np.all(np.abs(longitude) <= CIRCLE)):
-            raise DataError("points need latitudes within +-90 and longitudes within +-360; give both in degrees")
+        wrong = np.flatnonzero(~((np.abs(latitude) <= POLE) & (np.abs(longitude) <= CIRCLE)))  # NaN is wrong too
+        if wrong.size:
+            got = f"latitude {latitude[wrong[0]]:g}, longitude {longitude[wrong[0]]:g} of point {wrong[0] + 1}"
+            raise DataError(
+                f"points need latitudes within +-90 and longitudes within +-360, got {got}; give both in degrees"
+            )
 
     @property
     def shape(self) -> tuple[int]:

@@ -84,7 +84,7 @@ class Selection:
             return messages
         if self.member not in several:
             held = listed((f"{each:g}" for each in several), 100)
-            raise DataError(f"{self.path}: {name} has members {held}, got {self.member}; choose one with 'member'")
+            raise DataError(f"{self.path}: {name} has members {held}, got {_said(self.member)}; choose one with 'member' (--member)")
         return _where(members == self.member, messages)
 
     def _of_step(self, name: str, index: GribIndex, messages: Messages) -> Messages:
@@ -98,7 +98,7 @@ class Selection:
             return messages
         raise DataError(
             f"{self.path}: {name} has forecast steps of {listed((f'{each:g}' for each in several), 20)} h, got "
-            f"{self.step_hours}; choose one with 'step_hours' (0 is the analysis)"
+            f"{_said(self.step_hours)}; choose one with 'step_hours' (--step-hours; 0 is the analysis)"
         )
 
 
@@ -141,6 +141,10 @@ def _canonical_name(kind: Kind) -> str | None:
     if name is None or variable(name).on_levels != on_pressure or (on_pressure and pressure(kind) not in LEVELS_HPA):
         return None
     return name
+
+
+def _said(choice: int | None) -> str:
+    return "no choice" if choice is None else str(choice)
 
 
 def _of_kinds(index: GribIndex, messages: Messages, attribute: str) -> NDArray[np.float64]:

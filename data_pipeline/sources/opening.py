@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -118,7 +118,15 @@ def _open_one(match: str) -> xr.Dataset:
         return xr.open_dataset(file, engine="netcdf4", chunks=None, cache=False, decode_timedelta=False)
     except (AttributeError, *DAMAGES) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"cannot read {match} as zarr or NetCDF ({reason}); is it complete?") from error
+        raise DataError(f"cannot read {match} as zarr or NetCDF ({reason}); {_remedy(match)}") from error
+
+
+def _remedy(file: str) -> str:
+    """The files that are most often taken for NetCDF begin with their own name."""
+    with suppress(OSError), Path(file).open("rb") as opened:
+        if opened.read(4) == b"GRIB":
+            return "it is GRIB: take 'kind: grib' in a config, and a name that ends in .grib elsewhere"
+    return "is it complete?"
 
 
 def joined(parts: Sequence[xr.Dataset], path: str | Path) -> xr.Dataset:

@@ -108,7 +108,7 @@ def test_static_fields_with_a_time_axis(tmp_path, config) -> None:
          r"the sources lack temperature_300; they have .*temperature_500.*; change 'variables' or 'sources'"),
         ({"variables": {"vorticity": [850]}}, "states.nc holds none of .*vorticity"),
         ({"period": {"start": "2000-12-31", "stop": "2001-01-05"}},
-         r"4 of 24 times are missing at an interval of 6 h: 2000-12-31T00, .*; the source holds .* or choose a period"),
+         r"4 of 24 times are missing at an interval of 6 h: 2000-12-31T00, .*; .* holds .* or choose a period"),
         ({"period": {"start": "2001-01-01", "stop": "2001-01-06"}}, "4 of 24 times are missing"),
         ({"period": {"start": "2001-01-01", "stop": "2001-01-06T00"}}, "1 of 21 times are missing"),
         ({"interval_hours": 3}, "20 of 40 times are missing at an interval of 3 h"),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from evaluation.metrics import events, quantiles, ranks, registry, reliability
+from data_pipeline.errors import ScoreError
+from evaluation.metrics import events, quantiles, ranks, reliability
+from evaluation.metrics.registry import metric
 from evaluation.question import Question
 from evaluation.score import score
 from evaluation.settings import Settings
@@ -24,17 +27,9 @@ LIMITS = (279.0, 280.0, 281.0)
 AREA = -np.diff(np.sin(np.deg2rad([90, 60, 30, 0, -30, -60, -90])))[:, None].repeat(8, axis=1)
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    for family in FAMILIES:
-        for held, own in ((registry.STATISTICS, family.STATISTICS), (registry.METRICS, family.METRICS)):
-            for name, entry in own.items():
-                monkeypatch.setitem(held, name, entry)
-
-
 def asked(*, climate: bool = False, **options: object) -> Question:
-    names = [name for family in FAMILIES for name, metric in family.METRICS.items()
-             if climate or "climate" not in metric.needs]  # fmt: skip
+    names = [name for family in FAMILIES for name, entry in family.METRICS.items()
+             if climate or "climate" not in entry.needs]  # fmt: skip
     settings = Settings(thresholds={"2m_temperature": LIMITS}, climate_quantiles=(0.1, 0.9))
     return Question(tuple(names), settings=settings, **{"variables": ("2m_temperature",), **options})  # type: ignore[arg-type]
 
@@ -119,9 +114,12 @@ def test_missing_observations_weigh_nothing_and_regions_add_up(written: Callable
 
 
 def test_ensembles_of_several_sizes(written: Callable[..., Path], truth: xr.Dataset) -> None:
-    scores = score([written(start=0, members=4), written(start=5, members=7)], truth, asked()).scores
-    forecast = scores.sel(model="forecast")
-    assert np.isnan(forecast["rank_histogram_2m_temperature"]).all()
+    paths, question = [written(start=0, members=4), written(start=5, members=7)], asked()
+    with pytest.raises(ScoreError, match="need ensembles of one size, got sizes 4, 7"):
+        score(paths, truth, question)
+    ranked = {name for name in question.metrics if metric(name).family == "ranks"} - {"pit_histogram"}
+    pooled = replace(question, metrics=tuple(name for name in question.metrics if name not in ranked))
+    forecast = score(paths, truth, pooled).scores.sel(model="forecast")
     for name in ("roc_area", "brier_reliability", "pit_histogram"):
         assert np.isfinite(forecast[f"{name}_2m_temperature"]).all(), name
     parts = (forecast[f"brier_{part}_2m_temperature"] for part in ("reliability", "resolution", "uncertainty"))

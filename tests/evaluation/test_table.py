@@ -100,7 +100,7 @@ def test_what_was_not_scored_is_refused() -> None:
 
 
 def test_the_scores_of_files_make_a_table(truth: xr.Dataset, written: Callable[..., Path]) -> None:
-    table = crps_table(score([written()], truth))
+    table = crps_table(score([written()], truth).scores)
     assert "area-weighted mean over 1 initial time, 4 members" in table
     titles = [line for line in table.splitlines() if "(" in line]
     assert titles == [

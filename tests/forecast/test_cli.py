@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 COMMANDS = [
     [], ["data"], ["data", "append"], ["data", "build"], ["data", "check"], ["data", "info"], ["data", "regrid"],
     ["data", "sample"], ["data", "simulate"], ["data", "stats"], ["data", "verify"], ["config"],
-    ["config", "list"], ["config", "show"], ["train"], ["forecast"], ["score"], ["score", "list"],
-    ["score", "merge"], ["score", "run"], ["tracks"], ["tracks", "find"], ["tracks", "score"],
+    ["config", "list"], ["config", "show"], ["train"], ["forecast"], ["score"], ["score", "compare"],
+    ["score", "list"], ["score", "merge"], ["score", "plot"], ["score", "run"], ["scorecard"], ["tracks"], ["tracks", "find"], ["tracks", "score"],
     ["plot"], ["demo"],
 ]  # fmt: skip
 

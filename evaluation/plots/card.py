@@ -1,0 +1,146 @@
+"""The scorecard as a picture."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from evaluation.card import Mark, Panel, panels
+from evaluation.plots.canvas import DPI, INK
+from evaluation.shown import chosen_leads, field_name, lead_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from evaluation.compare import Comparison
+
+_CELL, _HEAD, _FOOT, _TITLE, _SIDE, _GAP = 0.27, 1.4, 0.3, 0.75, 0.25, 0.35
+"""Inches: side of a cell, the lines on top, below, a panel's title with its leads, the side margins, between panels."""
+_MOST_LEADS = 15
+_AREA = 150.0
+"""Points squared, of a mark of full size."""
+_NARROWEST = 9.5
+
+
+def card_figure(comparison: Comparison) -> Figure:
+    """Panels of regions below each other, of metrics beside each other."""
+    found = panels(comparison)
+    metrics = list(dict.fromkeys(panel.metric for panel in found))
+    lefts, width = _columns(found, metrics)
+    tops, height = _rows(found)
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    _heading(figure, comparison)
+    first: dict[str, Panel] = {}
+    for panel in found:
+        fields = _fields(found, panel.region)
+        across, down = len(_leads(panel)) * _CELL, len(fields) * _CELL
+        place = (lefts[panel.metric], height - tops[panel.region] - down, across, down)
+        axes = figure.add_axes((place[0] / width, place[1] / height, place[2] / width, place[3] / height))
+        _draw(axes, panel, fields, named=panel is first.setdefault(panel.region, panel))
+    return figure
+
+
+def _columns(found: list[Panel], metrics: list[str]) -> tuple[dict[str, float], float]:
+    """The left edge of the panels of each metric, and the width of the sheet, in inches."""
+    left, lefts = _SIDE + _labels(found), {}
+    for metric in metrics:
+        own = [panel for panel in found if panel.metric == metric]
+        lefts[metric] = left
+        left += max(max(len(_leads(panel)) * _CELL, 0.1 * len(panel.title), 1.3) for panel in own) + _GAP
+    return lefts, max(left - _GAP + _SIDE, _NARROWEST)
+
+
+def _rows(found: list[Panel]) -> tuple[dict[str, float], float]:
+    """The upper edge of the cells of each region, from the top, and the height of the sheet, in inches."""
+    top, tops = _HEAD, {}
+    for region in dict.fromkeys(panel.region for panel in found):
+        tops[region] = top + _TITLE
+        top += _TITLE + len(_fields(found, region)) * _CELL
+    return tops, top + _FOOT
+
+
+def _fields(found: list[Panel], region: str) -> list[tuple[str, float | None]]:
+    """Variables and levels of a region, a row for each in all of its panels."""
+    return list(dict.fromkeys(row[1:3] for panel in found if panel.region == region for row in panel.rows))
+
+
+def _labels(found: list[Panel]) -> float:
+    """Inches that the longest row label needs."""
+    longest = max(len(field_name(row.variable, row.level)) for panel in found for row in panel.rows)
+    return max(0.085 * longest + 0.1, 1.0)
+
+
+def _leads(panel: Panel) -> list[float]:
+    hours = panel.leads()
+    return [hours[place] for place in chosen_leads(hours, _MOST_LEADS)]
+
+
+def _draw(axes: Axes, panel: Panel, fields: list[tuple[str, float | None]], *, named: bool) -> None:
+    leads = _leads(panel)
+    for row in panel.rows:
+        for column, hours in enumerate(leads):
+            mark = panel.mark(row, hours)
+            if mark is not None:
+                _triangle(axes, mark, column, fields.index(row[1:3]))
+    names = [field_name(*field) for field in fields]
+    axes.set(xlim=(-0.5, len(leads) - 0.5), ylim=(len(fields) - 0.5, -0.5))
+    axes.set_xticks(range(len(leads)), [lead_name(hours).replace(" ", "") for hours in leads], fontsize=8)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(names)), names if named else [""] * len(names), fontsize=9)
+    axes.tick_params(length=0, colors=INK, pad=2)
+    for edge in range(len(leads) + 1):
+        axes.axvline(edge - 0.5, color="#e2e2e2", linewidth=0.6, zorder=0)
+    for edge in range(len(names) + 1):
+        new = 0 < edge < len(names) and fields[edge][0] != fields[edge - 1][0]
+        axes.axhline(edge - 0.5, color="#9a9a9a" if new else "#e2e2e2", linewidth=0.9 if new else 0.6, zorder=0)
+    axes.annotate(panel.title, (0, 1), (0, 30), "axes fraction", textcoords="offset points", fontsize=11,
+                  fontweight="bold", color=INK, va="bottom")  # fmt: skip
+    axes.annotate(panel.scale, (0, 1), (0, 18), "axes fraction", textcoords="offset points", fontsize=8,
+                  color="#555555", va="bottom")  # fmt: skip
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _triangle(axes: Axes, mark: Mark, x: float, y: float) -> None:
+    axes.scatter(
+        [x], [y], s=_AREA * mark.size**2, marker="^" if mark.better else "v", edgecolors=mark.colour, linewidths=1.0,
+        facecolors=mark.colour if mark.significant else "none", zorder=2,
+    )  # fmt: skip
+
+
+def _heading(figure: Figure, comparison: Comparison) -> None:
+    about = comparison.attributes
+    width, height = figure.get_size_inches()
+    times = about["initial_times"].split()
+    span = f"{times[0]} to {times[-1]} UTC, {about['initial_times_spacing']}" if len(times) > 1 else f"{times[0]} UTC"
+    count = f"{len(times)} initial time{'s' if len(times) != 1 else ''}"
+    members = f"; {about['ensemble_size']}" if about["ensemble_size"] else ""
+    text = f"{count}, {span}{members}. {about['test']}; false discovery rate {about['false_discovery_rate']}."
+    left = _SIDE / width
+    figure.text(left, 1 - 0.15 / height, about["title"], fontsize=15, fontweight="bold", color=INK, va="top")
+    lines = fill(text, int((width - 2 * _SIDE) / 0.068))
+    figure.text(left, 1 - 0.48 / height, lines, fontsize=8.5, color=INK, va="top")
+    legend = figure.add_axes((left, 1 - 1.26 / height, 1 - 2 * left, 0.24 / height))
+    legend.set(xlim=(0, width - 2 * _SIDE), ylim=(-1, 1))
+    legend.axis("off")
+    place = 0.1
+    for mark, text in _keys(comparison):
+        _triangle(legend, mark, place, 0)
+        legend.text(place + 0.14, 0, text, fontsize=8.5, color=INK, va="center")
+        place += 0.14 + 0.066 * len(text) + 0.3
+
+
+def _keys(comparison: Comparison) -> list[tuple[Mark, str]]:
+    if all(own["p_value"].isnull().all() for own in comparison.cells.values()):
+        return [(Mark(better, 0.8, False, False), f"{name} better, no claim: too few initial times")
+                for better, name in ((True, comparison.ours), (False, comparison.theirs))]  # fmt: skip
+    return [
+        (Mark(True, 1.0, True, True), f"{comparison.ours} better"),
+        (Mark(False, 1.0, True, True), f"{comparison.theirs} better"),
+        (Mark(True, 0.8, False, True), "not significant"),
+        (Mark(False, 0.8, False, True), "not significant"),
+    ]

@@ -1,0 +1,80 @@
+"""Names and units in which people read scores, and leads that fit on a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data_pipeline.variables import GRAVITY
+from evaluation.metrics.registry import metric
+from evaluation.plots.style import STYLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_UNITS: dict[str, tuple[float, str]] = {
+    "m2 s-2": (1 / GRAVITY, "m"),
+    "Pa": (1e-2, "hPa"),
+    "kg kg-1": (1e3, "g/kg"),
+    "m s-1": (1.0, "m/s"),
+    "s-1": (1e5, "10⁻⁵ s⁻¹"),
+    "m": (1e3, "mm"),
+    "1": (1.0, ""),
+}
+"""Scale and name, for the SI units of the files; geopotential is shown as height."""
+
+_METRICS = {
+    "crps": "CRPS", "standard_crps": "CRPS of the members", "almost_fair_crps": "almost fair CRPS", "rmse": "RMSE",
+    "mae": "MAE", "spread_skill": "spread/skill", "acc": "ACC",
+}  # fmt: skip
+
+
+def units(name: str, stored: str) -> tuple[float, str]:
+    """What to multiply a metric's values by, and the units that they then have.
+
+    >>> units("crps", "Pa"), units("spread_skill", "1")
+    ((0.01, 'hPa'), (1.0, ''))
+    """
+    if metric(name).units != "variable":
+        return 1.0, "" if stored == "1" else stored
+    return _UNITS.get(stored, (1.0, stored))
+
+
+def score_name(name: str) -> str:
+    """Of a metric, as it is written in a title.
+
+    >>> score_name("rmse"), score_name("quantile_score")
+    ('RMSE', 'quantile score')
+    """
+    return _METRICS.get(name, name.replace("_", " "))
+
+
+def field_name(variable: str, level: float | None = None) -> str:
+    """E.g. ``500 hPa geopotential height``."""
+    title = STYLES[variable].title if variable in STYLES else variable.replace("_", " ")
+    return title if level is None else f"{level:g} hPa {title}"
+
+
+def chosen_leads(hours: Sequence[float], most: int) -> list[int]:
+    """Positions of at most so many leads: all, else whole days, else evenly spaced ones; the last is always there.
+
+    >>> chosen_leads([6.0, 12.0, 18.0, 24.0, 48.0], 3)
+    [3, 4]
+    >>> chosen_leads([6.0, 12.0, 18.0], 2)
+    [0, 2]
+    """
+    whole = [place for place, hour in enumerate(hours) if hour % 24 == 0 or place == len(hours) - 1]
+    candidates = list(range(len(hours))) if len(hours) <= most or not any(hour % 24 == 0 for hour in hours) else whole
+    if len(candidates) <= most:
+        return candidates
+    return [candidates[place] for place in np.unique(np.linspace(0, len(candidates) - 1, most).round().astype(int))]
+
+
+def lead_name(hours: float) -> str:
+    """E.g. ``5 d``, ``+6 h``.
+
+    >>> lead_name(120.0), lead_name(6.0)
+    ('5 d', '6 h')
+    """
+    return f"{hours / 24:g} d" if hours % 24 == 0 and hours else f"{hours:g} h"
