@@ -126,6 +126,35 @@ def score_merge(
     print(f"scores: {out}")
 
 
+@score_app.command("joint")
+def score_joint(
+    paths: Annotated[list[str], typer.Argument(help="Forecasts, then the truth.", metavar="FORECAST... TRUTH")],
+    fields: Annotated[str, typer.Option(help="Two fields with a comma, e.g. temperature_850,specific_humidity_700.")],
+    out: Annotated[Path, typer.Option(help="NetCDF file to write.")] = Path("joint.nc"),
+    regions: Annotated[list[str] | None, typer.Option(help="As of 'score'; may be repeated.")] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Leave out forecasts that are broken.")
+    ] = False,
+) -> None:
+    """Joint histogram of two fields, of members and of the truth, and how far apart they are."""
+    from data_pipeline.errors import ScoreError
+    from data_pipeline.publish import write_netcdf
+    from data_pipeline.reading import open_states
+    from evaluation.metrics.joint import joint_histogram
+    from evaluation.readers import open_forecasts
+
+    *forecasts, truth = paths
+    first, *others = _names([fields])
+    if len(others) != 1:
+        raise ScoreError(
+            f"got --fields {fields}, expected two with a comma, e.g. temperature_850,specific_humidity_700"
+        )
+    runs, left_out = open_forecasts(forecasts, allow_missing=allow_missing)
+    found = joint_histogram(runs, open_states(truth), (first, others[0]), regions=regions or ["global"])
+    write_netcdf(found.assign_attrs(missing="; ".join(left_out) or "none"), out)
+    print(f"joint histogram: {out}")
+
+
 def run(
     paths: list[str], out: Path, question: Question, climatology: str | None = None, *, scheduler: str | None = None,
     progress: bool = True,

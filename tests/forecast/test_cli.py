@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 COMMANDS = [
     [], ["data"], ["data", "append"], ["data", "build"], ["data", "check"], ["data", "info"], ["data", "regrid"],
     ["data", "sample"], ["data", "simulate"], ["data", "stats"], ["data", "verify"], ["config"],
-    ["config", "list"], ["config", "show"], ["train"], ["forecast"], ["score"], ["score", "compare"],
+    ["config", "list"], ["config", "show"], ["train"], ["forecast"], ["score"], ["score", "compare"], ["score", "joint"],
     ["score", "list"], ["score", "merge"], ["score", "plot"], ["score", "run"], ["scorecard"], ["tracks"], ["tracks", "find"], ["tracks", "score"],
     ["plot"], ["demo"],
 ]  # fmt: skip
@@ -111,7 +111,13 @@ def test_help(run: Run, words: list[str]) -> None:
 
 def test_every_command_is_known_here() -> None:
     """So that a new one gets its test of --help."""
-    groups = {"": cli.app, "data": cli.data_app, "config": cli.config_app, "score": cli.score_app, "tracks": cli.tracks_app}
+    groups = {
+        "": cli.app,
+        "data": cli.data_app,
+        "config": cli.config_app,
+        "score": cli.score_app,
+        "tracks": cli.tracks_app,
+    }
     names = [
         f"{group} {command.name or command.callback.__name__}".strip()
         for group, app in groups.items()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner, Result
 
-from data_pipeline.errors import DataError
+from data_pipeline.errors import ConfigError, DataError
 from data_pipeline.grid import Grid
 from forecast.cli import app
 from tests.mock_world import mock_states, mock_times
@@ -73,3 +73,16 @@ def test_quiet_silences_what_requests_say(file: Path, words: list[str], level: i
     data("check", file, *words)
     assert logging.getLogger("data_pipeline").level == level
     logging.getLogger("data_pipeline").setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize("option", ["--member", "--step-hours"])
+def test_negative_choices_are_refused_whatever_the_data_are(option: str) -> None:
+    done = data("check", "/nowhere.grib", option, -1)
+    assert done.exit_code == 2
+    assert "greater than or equal to 0" in done.stderr
+
+
+def test_a_sample_does_not_go_into_the_current_folder_by_an_empty_name() -> None:
+    done = data("sample", "store.zarr", "--period", "2001..2002", "--out", "")
+    assert isinstance(done.exception, ConfigError)
+    assert "'--out' is empty, expected a folder" in str(done.exception)

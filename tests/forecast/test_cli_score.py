@@ -133,6 +133,16 @@ def test_a_cluster_gives_the_same(run: Run, forecasts: list[Path], tmp_path: Pat
     xr.testing.assert_equal(opened(tmp_path / "cluster.nc"), opened(tmp_path / "here.nc"))
 
 
+def test_joint_histograms(run: Run, forecasts: list[Path], tmp_path: Path) -> None:
+    words = ("--fields", "2m_temperature,mean_sea_level_pressure", "--regions", "tropics")
+    assert run("joint", *forecasts, "sample", *words).out == "joint histogram: joint.nc\n"
+    found = opened(tmp_path / "joint.nc")
+    np.testing.assert_allclose(found["truth"].sum(("2m_temperature", "mean_sea_level_pressure")), 1.0)
+    assert ((found["hellinger"] > 0) & (found["hellinger"] < 0.5)).all()
+    refused = run("joint", *forecasts, "sample", "--fields", "2m_temperature")
+    assert "got --fields 2m_temperature, expected two with a comma" in str(refused.code)
+
+
 def test_lists(run: Run) -> None:
     named = run("list").out
     for name, entry in METRICS.items():
