@@ -9,15 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from data_pipeline.channels import Channels
@@ -87,8 +79,8 @@ class GridConfig(_Frozen):
     """A target grid by kind and size."""
 
     kind: Literal["gaussian", "equiangular", "equiangular_with_poles"]
-    latitudes: int = Field(ge=4)
-    longitudes: int = Field(ge=8)
+    latitudes: int = Field(ge=4, le=2**14)
+    longitudes: int = Field(ge=8, le=2**15)
 
     @model_validator(mode="after")
     def _is_no_monster(self) -> Self:

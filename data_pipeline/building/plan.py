@@ -63,7 +63,7 @@ class Plan:
     bytes_to_write: int
     bytes_free: int
     bytes_of_memory: int
-    seconds: float
+    seconds_for_fields: float
     threads: int
     findings: Report
 
@@ -83,7 +83,8 @@ class Plan:
             f"to do      {self._to_do()}",
             f"disk       {disk}, {shown_size(self.bytes_of_climatology)} of climatology before compression; {room}",
             f"memory     {shown_size(self.bytes_of_memory)} with {self.threads} threads",
-            f"duration   {_duration(self.seconds)} for the fields, from one block that was read, regridded and packed",
+            f"duration   {_duration(self.seconds_for_fields)} for the fields, from one block that was read, regridded and "
+            "packed; checks and climatology come on top",
             self.findings.table(),
         ]
         return "\n".join(lines)
@@ -165,7 +166,7 @@ def _planned(action: Action, gathering: Gathering, found: Report, lacking: set[i
         bytes_to_write=int(packed * to_write) + (0 if action == "nothing" else covered_bytes(config)),
         bytes_free=free_bytes(config.store),
         bytes_of_memory=_memory(gathering, threads, state_bytes),
-        seconds=seconds * to_write / max(min(threads, len(lacking)), 1),
+        seconds_for_fields=seconds * to_write / max(min(threads, len(lacking)), 1),
         threads=threads,
         findings=found,
     )

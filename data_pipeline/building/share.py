@@ -145,9 +145,9 @@ def require_unique(held: Times) -> None:
 
 
 def require_times(name: str, held: Times, times: Times, interval: np.timedelta64, summed: dict[str, int]) -> None:
-    """Raise a DataError unless the source ``name`` that holds ``held`` has the store's ``times`` and what sums need before them.
+    """Raise a DataError unless a source has the store's ``times`` and what sums need before them.
 
-    It names the first missing ones.
+    It names the first missing ones. ``name`` is what it calls the source, ``held`` the times that this holds.
     """
     needed = np.unique(np.concatenate([times, *(_ends(times, interval, hours) for hours in summed.values())]))
     missing = np.setdiff1d(needed, held)

@@ -143,10 +143,23 @@ def _next_message(descriptor: int, offset: int, file: Stamp) -> int:
 
 
 def is_grib(path: Path) -> bool:
-    """Whether a file, glob or folder holds GRIB, as names tell."""
+    """Whether a file, glob or folder holds GRIB, as names tell.
+
+    Raises
+    ------
+    DataError
+        If a folder holds NetCDF beside GRIB.
+    """
     if not path.is_dir():
         return path.suffix.lower() in SUFFIXES
-    return any(file.suffix.lower() in SUFFIXES for file in path.iterdir())
+    kinds = {file.suffix.lower() for file in path.iterdir()}
+    others = sorted(kinds & {".nc", ".nc4", ".netcdf"})
+    if kinds.intersection(SUFFIXES) and others:
+        raise DataError(
+            f"{path} holds GRIB beside {', '.join(others)} files, of which only one kind can be read at a time; put "
+            "them in folders of their own, or give a glob such as '*.grib'"
+        )
+    return bool(kinds.intersection(SUFFIXES))
 
 
 def _header(descriptor: int, offset: int, file: Stamp) -> Header:

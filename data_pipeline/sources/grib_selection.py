@@ -84,7 +84,9 @@ class Selection:
             return messages
         if self.member not in several:
             held = listed((f"{each:g}" for each in several), 100)
-            raise DataError(f"{self.path}: {name} has members {held}, got {_said(self.member)}; choose one with 'member' (--member)")
+            raise DataError(
+                f"{self.path}: {name} has members {held}, got {_said(self.member)}; choose one with 'member' (--member)"
+            )
         return _where(members == self.member, messages)
 
     def _of_step(self, name: str, index: GribIndex, messages: Messages) -> Messages:

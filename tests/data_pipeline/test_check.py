@@ -169,3 +169,16 @@ def test_a_training_store(config) -> None:
     assert [(finding.code, finding.variable, finding.count) for finding in report.errors] == [
         ("unreadable", "fields", opened.times.size)
     ]
+
+
+def test_what_stands_against_every_variable_is_said_once() -> None:
+    """Not also that there is no variable, with the list of those that could be."""
+    world = clean()[["2m_temperature"]]
+    world["2m_temperature"].attrs["units"] = "furlong"
+    assert check_dataset(world).codes == {"units-unknown"}
+
+
+def test_latitude_alone_in_radians() -> None:
+    world = clean()
+    report = check_dataset(world.assign_coords(latitude=np.deg2rad(world["latitude"])))
+    assert grave(report) == {"grid-radians"}, report.table()

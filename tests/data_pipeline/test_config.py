@@ -42,7 +42,7 @@ def test_a_good_config() -> None:
     ("change", "message"),
     [
         ({"colour": "red"}, "Extra inputs are not permitted"),
-        ({"sources": []}, "at least 1 item"),
+        ({"sources": []}, "expected at least one source"),
         (
             {"sources": [{"kind": "ftp", "path": "x"}]},
             "got a source of kind 'ftp', expected one of: 'arco_era5', 'files', 'grib', 'speedy', 'weatherbench2' [",
@@ -54,6 +54,27 @@ def test_a_good_config() -> None:
         ({"sources": [{"path": "x"}]}, "got a source of no kind, expected one of: 'arco_era5'"),
         ({"sources": [{"kind": 2, "path": "x"}]}, "got a source of kind 2, expected one of: 'arco_era5'"),
         ({"sources": ["era5.zarr"]}, "sources.0"),
+        (
+            {"sources": [{"kind": "files", "path": " "}]},
+            "the path is empty, expected a file, folder, glob, store or URL",
+        ),
+        (
+            {"sources": [{"kind": "speedy", "path": "x", "static_path": ""}]},
+            "the static_path is empty, expected a file",
+        ),
+        ({"store": ""}, "the path is empty, expected the folder of the store to build"),
+        ({"interval_hours": 10**20}, "less than or equal to 8784"),
+        ({"period": {"start": "2000-01-01", "stop": "9999-12-31"}}, "expected a year from 1678 to 2261"),
+        (
+            {"grid": {"kind": "equiangular", "latitudes": 16000, "longitudes": 32000}},
+            "the grid has 512000000 points, expected 268435456 at most; take a coarser one",
+        ),
+        (
+            {"grid": {"kind": "gaussian", "latitudes": 5000, "longitudes": 64}},
+            "the Gaussian grid has 5000 latitudes, expected 4096 at most; take fewer, or kind: equiangular",
+        ),
+        ({"grid": {"kind": "equiangular", "latitudes": 10**6, "longitudes": 64}}, "less than or equal to 16384"),
+        ({"variables": {"msl": None}}, "did you mean 'mean_sea_level_pressure'?"),
         ({"sources": [{"kind": "files", "path": "x", "mode": "r"}]}, "Extra inputs"),
         ({"variables": {}}, "got no channels, expected at least one variable"),
         ({"variables": {"rain": None}}, "unknown variable 'rain'; expected one of"),
@@ -157,9 +178,20 @@ def test_both_ends_belong_to_a_period() -> None:
 
 def test_period_of() -> None:
     assert period_of("2001-01-01..2001-01-24") == Period(start="2001-01-01", stop="2001-01-24")
-    for text in ("2001-01-01", "2001..", "a..b", "2002..2001"):
-        with pytest.raises(ConfigError, match=f"cannot read the period '{text}'; expected START..STOP as in"):
+    iso, reversed_ = "expected an ISO date", "start 2002 is after stop 2001; exchange them"
+    reasons = {"2001-01-01": f"stop: {iso}", "2001..": f"stop: {iso}", "a..b": f"start: {iso}", "2002..2001": reversed_}
+    for text, reason in reasons.items():
+        expected = rf"cannot read the period '{text}' \({reason}.*\); expected START\.\.STOP as in"
+        with pytest.raises(ConfigError, match=expected):
             period_of(text)
+
+
+def test_a_wrong_source_is_the_only_complaint() -> None:
+    """pydantic would add that the others are too few."""
+    wrong = {"kind": "ftp", "path": "x"}
+    with pytest.raises(ValidationError) as caught:
+        DataConfig.model_validate({**GOOD, "sources": [wrong, wrong]})
+    assert caught.value.error_count() == 2
 
 
 def test_every_source_is_in_the_registry() -> None:

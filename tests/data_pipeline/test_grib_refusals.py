@@ -13,7 +13,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
 from data_pipeline.sources import grib_message
 from data_pipeline.sources.grib import GribSource
-from data_pipeline.sources.grib_index import grib_files, index_files
+from data_pipeline.sources.grib_index import grib_files, index_files, is_grib
 from data_pipeline.sources.grib_sections import read_header
 from tests.data_pipeline.grib_messages import (
     GRID,
@@ -200,3 +200,10 @@ def test_without_eccodes(write_grib: Write, monkeypatch: pytest.MonkeyPatch) -> 
         write_grib(MESSAGES).open({"temperature"})
     monkeypatch.undo()
     grib_message._library.cache_clear()
+
+
+def test_netcdf_beside_grib_is_not_passed_over(tmp_path) -> None:
+    for name in ("a.grib", "b.nc"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DataError, match=r"holds GRIB beside .nc files, of which only one kind can be read at a time"):
+        is_grib(tmp_path)

@@ -12,6 +12,7 @@ import pytest
 from data_pipeline.building.build import build
 from data_pipeline.errors import DataError
 from data_pipeline.integrity import SUMS, verify, write_sums
+from data_pipeline.store import partial_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,3 +93,11 @@ def test_what_was_written_counts_not_what_is_there(store: Path) -> None:
     """A shard damaged between its writing and the publishing is found, as its sum was taken when it was written."""
     write_sums(store, {0: "0" * 64})
     assert verify(store) == ["fields/c/0/0/0/0: damaged, its sha256 differs"]
+
+
+def test_where_nothing_is_there_is_nothing_to_verify(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no training store at .*store\.zarr; check the path"):
+        verify(tmp_path / "store.zarr")
+    partial_path(tmp_path / "store.zarr").mkdir()
+    with pytest.raises(DataError, match=r"no training store at .*store\.zarr; its build was interrupted: run it again"):
+        verify(tmp_path / "store.zarr")

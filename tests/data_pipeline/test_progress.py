@@ -39,7 +39,7 @@ def test_lines_are_whole_and_without_question_marks(capsys, monkeypatch) -> None
 
 def test_what_ends_early_says_how_far_it_came(capsys) -> None:
     with pytest.raises(ZeroDivisionError):
-        list(map(lambda item: 1 / item, track([2, 1, 0], "counting", "thing")))
+        [1 / item for item in track([2, 1, 0], "counting", "thing")]
     assert "counting: 2 of 3 things" in capsys.readouterr().err.splitlines()[-1]
 
 

@@ -181,5 +181,5 @@ def test_points_need_both_coordinates(latitude: tuple[float, ...], longitude: tu
 
 @pytest.mark.parametrize(("latitude", "longitude"), [(91.0, 0.0), (np.nan, 0.0), (0.0, 361.0), (0.0, np.nan)])
 def test_points_lie_on_the_sphere(latitude: float, longitude: float) -> None:
-    with pytest.raises(DataError, match=r"points need latitudes within \+-90 and longitudes within \+-360"):
+    with pytest.raises(DataError, match=r"points need latitudes within \+-90 and longitudes within \+-360, got lat"):
         Points((latitude,), (longitude,))

@@ -117,3 +117,20 @@ def test_a_period_without_a_time_of_the_store_is_refused(store: TrainingStore, t
 def test_what_is_no_period_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="expected START"):
         period_of(text)
+
+
+def test_a_period_partly_outside_the_store_is_refused(store: TrainingStore, tmp_path: Path) -> None:
+    """Cut short in silence, it would be taken for all of it."""
+    last = store.times[-1].astype("datetime64[D]")
+    for start, stop in ((last, last + 3), (store.times[0].astype("datetime64[D]") - 3, last)):
+        with pytest.raises(
+            DataError, match=rf"the period {start}\.\.{stop} is partly outside .*, which holds .*; short"
+        ):
+            write_sample(store.path, [Period(start=str(start), stop=str(stop))], tmp_path / "sample", "too long")
+    assert not (tmp_path / "sample").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(store: TrainingStore, tmp_path: Path) -> None:
+    (tmp_path / "sample").write_text("mine")
+    with pytest.raises(DataError, match="sample is no folder, expected one to write states"):
+        write_sample(store.path, PERIODS, tmp_path / "sample", "nowhere")

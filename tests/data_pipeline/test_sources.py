@@ -145,3 +145,11 @@ def test_the_files_are_closed_with_the_dataset(tmp_path) -> None:
     WORLD.isel(time=slice(2)).to_netcdf(tmp_path / "a.nc")
     with open_raw(tmp_path / "a.nc") as raw:
         assert raw.sizes["time"] == 2
+
+
+def test_grib_among_files_is_told(tmp_path) -> None:
+    (tmp_path / "era5.nc").write_bytes(b"GRIB" + bytes(100))
+    with pytest.raises(
+        DataError, match=r"cannot read .*era5\.nc as zarr or NetCDF \(.*\); it is GRIB: take 'kind: grib'"
+    ):
+        open_raw(tmp_path / "era5.nc")

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 COMMANDS = [
     [], ["data"], ["data", "append"], ["data", "build"], ["data", "check"], ["data", "info"], ["data", "regrid"],
-    ["data", "sample"], ["data", "simulate"], ["data", "stats"], ["data", "verify"], ["config"],
-    ["config", "list"], ["config", "show"], ["train"], ["forecast"], ["score"], ["score", "compare"], ["score", "joint"],
-    ["score", "list"], ["score", "merge"], ["score", "plot"], ["score", "run"], ["scorecard"], ["tracks"], ["tracks", "find"], ["tracks", "score"],
-    ["plot"], ["demo"],
+    ["data", "sample"], ["data", "simulate"], ["data", "stats"], ["data", "verify"], ["config"], ["config", "list"],
+    ["config", "show"], ["train"], ["forecast"], ["score"], ["score", "compare"], ["score", "joint"],
+    ["score", "list"], ["score", "merge"], ["score", "plot"], ["score", "run"], ["scorecard"], ["tracks"],
+    ["tracks", "find"], ["tracks", "score"], ["plot"], ["demo"],
 ]  # fmt: skip
 
 

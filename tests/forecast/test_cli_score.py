@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ import xarray as xr
 from data_pipeline.reading import open_states
 from evaluation.metrics.registry import METRICS
 from forecast import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass
