@@ -90,14 +90,23 @@ class Places:
     def sum(self, statistic: Floats, observed: Mask) -> Sum:
         """Of a statistic (*axes, latitude, longitude) over the observed points of each region.
 
-        What the statistic is elsewhere does not matter, even if NaN; NaN at one of these points makes a sum NaN.
+        What the statistic is elsewhere does not matter, even if NaN; NaN at one of these points makes a sum NaN, and
+        an infinite value makes it infinite.
         """
-        bad = np.isnan(statistic) & observed
-        total = self._totals(np.where(observed, np.nan_to_num(statistic, nan=0.0), 0.0) if bad.any() else
-                             np.where(observed, statistic, 0.0))  # fmt: skip
-        if bad.any():
-            total[self._totals(bad.astype(np.float64)) > 0] = np.nan
-        return Sum(total, self._totals(observed.astype(np.float64)))
+        finite = np.isfinite(statistic)
+        whole = bool(observed.all())
+        clean = statistic if whole and finite.all() else np.where(observed & finite, statistic, 0.0)
+        total = self._totals(clean)
+        if not finite.all():
+            for value in (np.inf, -np.inf, np.nan):
+                there = (np.isnan(statistic) if np.isnan(value) else statistic == value) & observed
+                total[self._totals(there.astype(np.float64)) > 0] = value
+        return Sum(total, self._whole if whole else self._totals(observed.astype(np.float64)))
+
+    @cached_property
+    def _whole(self) -> Floats:
+        """The weights of the regions where everything is observed."""
+        return self._totals(np.ones(self.grid.shape))
 
     def _totals(self, values: Floats) -> Floats:
         """Weighted sums (region, *axes) of values (*axes, latitude, longitude) without NaN."""

@@ -83,8 +83,7 @@ class Plan:
             f"to do      {self._to_do()}",
             f"disk       {disk}, {shown_size(self.bytes_of_climatology)} of climatology before compression; {room}",
             f"memory     {shown_size(self.bytes_of_memory)} with {self.threads} threads",
-            f"duration   {_duration(self.seconds_for_fields)} for the fields, from one block that was read, regridded and "
-            "packed; checks and climatology come on top",
+            f"duration   {_duration(self.seconds_for_fields)} for the fields, from one block; checks and climatology beside",
             self.findings.table(),
         ]
         return "\n".join(lines)

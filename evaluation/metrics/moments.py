@@ -69,7 +69,11 @@ def missing(forecast: Forecast) -> Floats:
     """
     match forecast:
         case Ensemble():
-            return np.asarray(np.isnan(forecast.deviations).mean(axis=0))
+            lost = np.isnan(forecast.error)
+            share = np.zeros(lost.shape)
+            part = Ensemble(forecast.members[:, lost], forecast.observation[lost])
+            share[lost] = np.isnan(part.deviations).mean(axis=0)
+            return share
         case Gaussian():
             return (np.isnan(forecast.error) | np.isnan(forecast.std)).astype(np.float64)
         case Point():

@@ -78,3 +78,15 @@ def test_nothing_has_no_mean() -> None:
 def test_a_region_between_the_points_is_refused() -> None:
     with pytest.raises(ScoreError, match=r"no point of the 5x6 grid .* is in box:1,2,3,4; choose larger regions"):
         Places(GRID, (region("box:1,2,3,4"),))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_an_infinite_value_makes_the_sum_of_its_regions_infinite_and_no_others(value: float) -> None:
+    statistic = np.ones(GRID.shape)
+    statistic[0, 0] = value
+    assert REGIONS.sum(statistic, EVERYWHERE).mean.tolist() == [value, 1.0, value, value]
+    statistic[0, 1] = np.nan
+    assert np.isnan(REGIONS.sum(statistic, EVERYWHERE).mean).tolist() == [True, False, True, True]
+    hidden = EVERYWHERE.copy()
+    hidden[0, :2] = False
+    np.testing.assert_allclose(REGIONS.sum(statistic, hidden).mean, 1.0)
