@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from data_pipeline.errors import ScoreError
+from data_pipeline.grid import Grid
+from evaluation.aggregate import on_map
+from evaluation.answerable import check_sizes
 from evaluation.assemble import mean_statistics, sample_sizes, to_scores
 from evaluation.pairs import minutes
 from evaluation.question import Question
@@ -21,8 +24,10 @@ if TYPE_CHECKING:
 
     from evaluation.sums import Sums
 
-_JOINED = ("missing", "forecasts")
-"""Attributes of parts that are put one after the other."""
+_JOINED = {"missing": "; ", "climatology_overlap": "; ", "forecasts": " "}
+"""Attributes of parts that are put one after the other, and what stands between them."""
+_ALIKE = {"grid": "on the", "truth_source": "against the truth", "climatology": "beside the climatology"}
+"""Attributes in which parts must not differ, and how that is said."""
 
 
 @dataclass(frozen=True)
@@ -44,29 +49,73 @@ def answer(sums: Sums, question: Question, about: Mapping[str, str]) -> Answer:
         "question": question.to_json(),
         **about,
     }
-    return Answer(scores.merge(sample_sizes(sums, scores)).assign_attrs(attributes), sums)
+    return Answer(scores.merge(sample_sizes(sums, scores, question.by)).assign_attrs(attributes), sums)
 
 
-def merge(paths: Sequence[Path]) -> Answer:
+def merge(paths: Sequence[Path], *, allow_missing: bool = False) -> Answer:
     """The scores of all parts, as if they had been made at once.
+
+    With ``allow_missing`` the parts may be incomplete; those that lack are listed in the attribute ``missing``.
 
     Raises
     ------
     ScoreError
-        If a file holds no sums, the parts were asked different questions, or an initial time occurs twice.
+        If a file holds no sums, one of n parts lacks, the parts were asked different questions, are of different
+        grids, truths or models, an initial time occurs twice, or scores cannot be had of ensembles of several sizes.
     """
-    parts = [(path, read_scores(path).attrs, read_sums(path)) for path in paths]
-    questions = {path: replace(_question(path, about), part=(1, 1)) for path, about, _ in parts}
+    parts = [(path, read_scores(path), read_sums(path)) for path in paths]
+    asked_each = {path: _question(path, scores.attrs) for path, scores, _ in parts}
+    lacking = _lacking_parts([asked.part for asked in asked_each.values()])
+    if lacking and not allow_missing:
+        raise ScoreError(f"{lacking}; score and give all parts, or pass --allow-missing to merge the others")
+    questions = {path: replace(asked, part=(1, 1)) for path, asked in asked_each.items()}
     first, *others = questions.items()
     for path, asked in others:
         if asked != first[1]:
             raise ScoreError(f"{path} was asked {_difference(asked, first[1])}; score all parts alike")
-    about = {name: str(text) for name, text in parts[0][1].items() if name not in {"question", "invalid_values"}}
-    for name in _JOINED:
-        texts = dict.fromkeys(str(attributes[name]) for _, attributes, _ in parts if attributes[name] != "none")
-        about[name] = ("; " if name == "missing" else " ").join(texts) or "none"
-    del about["initial_times"]
-    return answer(combine([sums for _, _, sums in parts], first[1].by), first[1], about)
+    about = _together({path: scores.attrs for path, scores, _ in parts})
+    check_sizes(first[1], [int(size) for size in about["ensemble_size"].split()])
+    if lacking:
+        about["missing"] = lacking if about["missing"] == "none" else f"{about['missing']}; {lacking}"
+    merged = answer(combine([sums for _, _, sums in parts], first[1].by), first[1], about)
+    return replace(merged, scores=on_map(merged.scores, Grid.of(parts[0][1]))) if first[1].is_map else merged
+
+
+def _lacking_parts(parts: Sequence[tuple[int, int]]) -> str:
+    """The parts of n that are not there; nothing is known of files that were scored whole or merged before.
+
+    >>> _lacking_parts([(1, 3), (3, 3)]), _lacking_parts([(1, 1)])
+    ('part 2/3 is not there', '')
+    """
+    counts = {count for _, count in parts}
+    if len(counts) > 1 or counts == {1}:
+        return ""
+    count = counts.pop()
+    names = [f"{number}/{count}" for number in range(1, count + 1) if (number, count) not in parts]
+    return (
+        f"part{'s' if len(names) > 1 else ''} {', '.join(names)} {'are' if len(names) > 1 else 'is'} not there"
+        if (names)
+        else ""
+    )
+
+
+def _together(attributes: Mapping[Path, Mapping[str, object]]) -> dict[str, str]:
+    """What is to be said of all parts."""
+    (path, first), *others = attributes.items()
+    for name, words in _ALIKE.items():
+        for other, own in others:
+            if own.get(name) != first.get(name):
+                raise ScoreError(
+                    f"{other} was scored {words} {own.get(name, 'none')}, {path} {words} {first.get(name, 'none')}; "
+                    "score all parts alike"
+                )
+    made_here = {"question", "invalid_values", "initial_times"}
+    about = {name: str(text) for name, text in first.items() if name not in made_here}
+    for name in about.keys() & _JOINED.keys():
+        texts = dict.fromkeys(str(own[name]) for own in attributes.values() if own.get(name, "none") != "none")
+        about[name] = _JOINED[name].join(texts) or "none"
+    sizes = {int(size) for own in attributes.values() for size in str(own["ensemble_size"]).split()}
+    return {**about, "ensemble_size": " ".join(map(str, sorted(sizes)))}
 
 
 def _question(path: Path, attributes: Mapping[str, object]) -> Question:
@@ -87,10 +136,13 @@ def _initial_times(sums: Sums) -> list[np.datetime64]:
 
 
 def _invalid_values(sums: Sums) -> str:
-    """Where a forecast is NaN or infinite although the truth is not, with the share of its values."""
+    """Where a forecast is NaN or infinite although the truth is not, with the share of its values.
+
+    Of several regions, that in which it is largest.
+    """
     found = []
     for variable, own in sums.items():
-        shares = mean_statistics(own[["total_missing", "weight_missing"]])["missing"].isel(region=0)
+        shares = mean_statistics(own[["total_missing", "weight_missing"]])["missing"].max("region")
         if shares.sizes.get("lead_time", 0) == 0:
             continue
         for place in zip(*(shares > 0).values.nonzero(), strict=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from data_pipeline.errors import ScoreError
 from evaluation.metrics.definitions import FieldStatistic
 from evaluation.metrics.registry import STATISTICS, metric
+from evaluation.settings import USUAL_THRESHOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,9 +20,15 @@ def check_answerable(
     question: Question, sizes: Sequence[int], climatology: Climatology | None, variables: Collection[str]
 ) -> None:
     """Raise a ScoreError if a score cannot be had from ensembles of these ``sizes``, this climatology or variables."""
-    _check_sizes(question, sizes)
+    check_sizes(question, sizes)
     _check_climatology(question, climatology)
     thresholds = [name for name in question.metrics if "thresholds" in metric(name).needs]
+    idle = sorted(set(question.settings.thresholds) - set(USUAL_THRESHOLDS) - set(variables))
+    if idle:
+        raise ScoreError(
+            f"there are thresholds for {', '.join(idle)}, expected variables that are scored: "
+            f"{', '.join(sorted(variables))}; leave them out"
+        )
     if thresholds and not set(question.settings.thresholds) & set(variables):
         raise ScoreError(
             f"{', '.join(thresholds)} need thresholds, and there are none for {', '.join(sorted(variables))}; give "
@@ -31,7 +38,8 @@ def check_answerable(
         _check_has_map(question)
 
 
-def _check_sizes(question: Question, sizes: Sequence[int]) -> None:
+def check_sizes(question: Question, sizes: Sequence[int]) -> None:
+    """Raise a ScoreError if a score cannot be had from ensembles of these ascending ``sizes``."""
     too_small = [name for name in question.metrics if sizes[0] < metric(name).minimum_members]
     if too_small:
         raise ScoreError(

@@ -63,14 +63,16 @@ def mean_statistics(sums: xr.Dataset, by: str | None = None) -> dict[str, xr.Dat
     return means
 
 
-def sample_sizes(sums: Sums, scores: xr.Dataset) -> xr.Dataset:
-    """The number of initial times behind each score, ``sample_size_<variable>``, (lead_time, [level])."""
+def sample_sizes(sums: Sums, scores: xr.Dataset, by: str | None = None) -> xr.Dataset:
+    """The number of initial times behind each score, ``sample_size_<variable>``, ([group], lead_time, [level])."""
     sizes = {}
     for variable, own in sums.items():
         if "initial_time" not in own["weight_missing"].dims:
             continue  # a map has as many at every point as it has observations
-        there = (own["weight_missing"].isel(model=0) > 0).any("region").sum("initial_time")
-        aligned = there.reindex({dim: scores[dim] for dim in there.dims}, fill_value=0).astype(np.int32)
+        there = (own["weight_missing"].isel(model=0) > 0).any("region").astype(np.float64)
+        counts = group_sums(there.to_dataset(name="count"), by)["count"]
+        counts = counts.isel(group=0, drop=True) if by is None else counts
+        aligned = counts.reindex({dim: scores[dim] for dim in counts.dims}, fill_value=0).astype(np.int32)
         text = f"initial times behind the scores of {variable.replace('_', ' ')}"
         sizes[f"sample_size_{variable}"] = aligned.drop_vars("model").assign_attrs(long_name=text, units="1")
     return xr.Dataset(sizes)

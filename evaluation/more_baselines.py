@@ -32,6 +32,7 @@ class Given:
     matches: Sequence[Match]
     settings: Settings
     climatology: Climatology | None
+    held: Season | None = None
 
     def known_climatology(self, name: str) -> Climatology:
         """The climatology, or a ScoreError that the baseline ``name`` needs one."""
@@ -43,8 +44,8 @@ class Given:
         return self.climatology
 
     def season(self, name: str) -> Season:
-        """The climatology, time after time."""
-        return Season(self.known_climatology(name), Grid.of(self.truth))
+        """The climatology, time after time: the same for all, so that each time is evaluated once."""
+        return self.held or Season(self.known_climatology(name), Grid.of(self.truth))
 
 
 BASELINES: dict[str, Callable[[Given], Baseline]] = {
@@ -74,8 +75,11 @@ def baselines(
     climatology: Climatology | None,
     matches: Sequence[Match],
     settings: Settings = Settings(),  # noqa: B008, frozen
+    season: Season | None = None,
 ) -> list[Baseline]:
     """The baselines called ``names``, each once, in this order; none if there is nothing to score.
+
+    They share the ``season`` of the climatology with the caller, if it has one.
 
     Raises
     ------
@@ -85,5 +89,5 @@ def baselines(
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
         raise ScoreError(f"unknown baseline {', '.join(unknown)}; expected some of: {', '.join(BASELINES)}")
-    given = Given(truth, matches, settings, climatology)
+    given = Given(truth, matches, settings, climatology, season)
     return [BASELINES[name](given) for name in dict.fromkeys(names)] if matches else []

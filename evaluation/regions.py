@@ -21,6 +21,7 @@ from data_pipeline.quality.land_mask import land_fraction
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import xarray as xr
     from numpy.typing import NDArray
 
     from data_pipeline.grid import Grid
@@ -101,7 +102,7 @@ def _part(name: str, land: NDArray[np.floating] | None) -> Callable[[Grid], Mask
         return _WITH_ARGUMENTS[kind](rest)
     raise ScoreError(
         f"unknown region {name!r}; expected one of {', '.join(named)}, band:SOUTH,NORTH, box:SOUTH,NORTH,WEST,EAST, "
-        "polygon:FILE.geojson, stations:FILE.csv, or several joined by &"
+        "polygon:FILE.geojson, stations:FILE.csv, or several joined by &; map, alone, is every point by itself"
     )
 
 
@@ -124,6 +125,17 @@ def _stations(text: str) -> Callable[[Grid], Mask]:
 
 
 _WITH_ARGUMENTS = {"box": _box, "band": _band, "polygon": _polygon, "stations": _stations}
+_OF_FILES = ("polygon", "stations")
+
+
+def files_of_regions(names: Sequence[str]) -> list[str]:
+    """The paths of the files that regions are read from.
+
+    >>> files_of_regions(["global", "land&polygon:alps.geojson"])
+    ['alps.geojson']
+    """
+    parts = [part.strip().partition(":") for name in names for part in name.split("&")]
+    return [rest for kind, _, rest in parts if kind in _OF_FILES]
 
 
 def _numbers(kind: str, text: str, expected: str) -> list[float]:
@@ -143,6 +155,14 @@ def _in_box(grid: Grid, bounds: tuple[float, float, float, float]) -> Mask:
     width = 360.0 if east - west >= 360 else (east - west) % 360
     columns = (longitude - west + EDGE) % 360 <= width + 2 * EDGE
     return np.asarray(rows[:, None] & columns)
+
+
+def land_of(truth: xr.Dataset) -> NDArray[np.floating] | None:
+    """The truth's own land-sea mask (latitude, longitude), if it has one."""
+    if "land_sea_mask" not in truth:
+        return None
+    mask = truth["land_sea_mask"]
+    return (mask.isel(time=0) if "time" in mask.dims else mask).transpose("latitude", "longitude").values
 
 
 def _land(grid: Grid, land: NDArray[np.floating] | None) -> NDArray[np.floating]:

@@ -21,16 +21,15 @@ from evaluation.more_baselines import baselines, default_baselines
 from evaluation.pairs import match
 from evaluation.question import Question
 from evaluation.readers import open_forecasts
-from evaluation.regions import region
+from evaluation.regions import land_of, region
 from evaluation.sums import combine
 from evaluation.tally import Tally
+from evaluation.unobserved import unobserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
     import xarray as xr
-    from numpy.typing import NDArray
 
     from data_pipeline.grid import Grid
     from evaluation.answer import Answer
@@ -88,14 +87,22 @@ def score(
     sizes = sorted({run.sizes.get("realization", 1) for run in runs})
     check_answerable(question, sizes, climatology, {pair.channel.variable_name for pair in matches})
     names = default_baselines(climatology) if question.baselines is None else question.baselines
-    beside = baselines(names, truth, climatology, matches, question.settings)
+    season = Season(climatology, grid) if climatology is not None else None
+    beside = baselines(names, truth, climatology, matches, question.settings, season)
     lacking = [*left_out, *lacking, *(text for own in beside for text in own.lacks(matches))]
     _check_complete(matches, lacking, question.allow_missing)
-    season = Season(climatology, grid) if climatology is not None else None
     tally = Tally(truth, _places(question, grid, truth), needed_statistics(question.metrics), beside, season,
                   question.settings)  # fmt: skip
     by_run = _by_run(matches, question.part)
+    if not by_run:
+        count = len({pair.initial_time for pair in matches})
+        raise ScoreError(
+            f"part {question.part[0]}/{question.part[1]} is empty, as there are {count} initial times; ask for at most "
+            f"{count} parts"
+        )
     parts = track(_finished(tally, by_run, kept, scheduler), "scoring", "run", total=len(by_run), enabled=progress)
+    sums = combine(parts, question.by)
+    lacking += unobserved(sums, [pair for own in by_run for pair in own])
     about = {
         "ensemble_size": " ".join(str(size) for size in sizes),
         "missing": "; ".join(lacking) or "none",
@@ -103,7 +110,7 @@ def score(
         "forecasts": " ".join(Path(path).name for path in forecasts),
         "grid": str(grid),
     }
-    found = answer(_with_units(combine(parts, question.by), truth), question, about)
+    found = answer(_with_units(sums, truth), question, about)
     return replace(found, scores=on_map(found.scores, grid)) if question.is_map else found
 
 
@@ -118,9 +125,13 @@ def _finished(
     tally: Tally, runs: Sequence[Sequence[Match]], kept: Kept | None, scheduler: str | None
 ) -> Iterator[Sums]:
     """The sums of every run, those that were kept first."""
-    found = {} if kept is None else {own[0].initial_time: kept.find(own[0].initial_time) for own in runs}
-    yield from (sums for sums in found.values() if sums is not None)
-    todo = [own for own in runs if found.get(own[0].initial_time) is None]
+    todo = []
+    for own in runs:
+        found = None if kept is None else kept.find(own[0].initial_time)
+        if found is None:
+            todo.append(own)
+        else:
+            yield found
     for own, sums in _tallied(tally, todo, scheduler):
         if kept is not None:
             kept.keep(own[0].initial_time, sums)
@@ -136,7 +147,7 @@ def _tallied(
     with workers(None, scheduler) as crew:
         futures = {crew.pool.submit(tally.run, own): own for own in runs}
         for future in as_completed(futures):
-            yield futures[future], result_of(future)
+            yield futures.pop(future), result_of(future)  # what is done is no longer held
 
 
 def _by_run(matches: Sequence[Match], part: tuple[int, int]) -> list[list[Match]]:
@@ -152,14 +163,6 @@ def _with_units(sums: Sums, truth: xr.Dataset) -> Sums:
     made = {name: entry.units for name, entry in DERIVED.items()}
     units = {name: str(truth[name].attrs.get("units", "")) if name in truth else made.get(name, "") for name in sums}
     return {name: own.assign_attrs(units=units[name]) for name, own in sums.items()}
-
-
-def land_of(truth: xr.Dataset) -> NDArray[np.floating] | None:
-    """The truth's own land-sea mask (latitude, longitude), if it has one."""
-    if "land_sea_mask" not in truth:
-        return None
-    mask = truth["land_sea_mask"]
-    return (mask.isel(time=0) if "time" in mask.dims else mask).transpose("latitude", "longitude").values
 
 
 def _check_complete(matches: Sequence[Match], lacking: Sequence[str], allow_missing: bool) -> None:

@@ -120,7 +120,7 @@ def combine(parts: Iterable[Sums], by: str | None = None) -> Sums:
     Raises
     ------
     ScoreError
-        If there are none, two have the same initial time, or they are of different regions.
+        If there are none, two have the same initial time, or they are of different regions, models or units.
     """
     piles: dict[str, _Pile] = {}
     for part in parts:
@@ -152,9 +152,14 @@ class _Pile:
         self._added = added
 
     def _require_fits(self, part: xr.Dataset) -> None:
-        ours, theirs = (data["region"].values.tolist() for data in (self._series[0], part))
-        if ours != theirs:
-            raise ScoreError(f"the parts are of different regions, {ours} and {theirs}; score alike")
+        first = self._series[0]
+        for dim in ("region", "model"):
+            ours, theirs = (data[dim].values.tolist() for data in (first, part))
+            if ours != theirs:  # a mean over fewer times than its neighbour's would be no fair comparison
+                raise ScoreError(f"the parts are of different {dim}s, {_few(ours)} and {_few(theirs)}; score alike")
+        units, other = (data.attrs.get("units") for data in (first, part))
+        if units != other:
+            raise ScoreError(f"the parts are in different units, {units!r} and {other!r}; convert one, and score alike")
         known = np.concatenate([own["initial_time"].values for own in self._series])
         twice = np.intersect1d(known, part["initial_time"].values)
         if twice.size:
@@ -166,6 +171,10 @@ class _Pile:
         whole = xr.concat(self._series, "initial_time", join="outer", fill_value=0.0, data_vars="all")
         added = xr.Dataset() if self._added is None else self._added
         return whole.sortby("initial_time").merge(added.drop_vars("initial_time", errors="ignore"))
+
+
+def _few(labels: list[str]) -> str:
+    return f"{len(labels)} of them" if len(labels) > MOST_REGIONS else str(labels)
 
 
 def _without_long_axes(part: xr.Dataset, by: str | None) -> xr.Dataset:

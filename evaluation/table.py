@@ -35,7 +35,8 @@ _MOST_COLUMNS = 10
 def crps_table(scores: xr.Dataset, variables: Sequence[str] | None = None, levels: Sequence[int] | None = None) -> str:
     """A table of at most 100 columns of the first region of scores; ``*`` marks what beats every baseline.
 
-    The skill score is 1 minus the ratio of mean scores, against climatology if it was scored, else persistence.
+    The skill score is 1 minus the ratio of mean scores, against climatology if it was scored, else persistence, else
+    the first of the other baselines; without any there is none.
 
     Raises
     ------
@@ -45,11 +46,16 @@ def crps_table(scores: xr.Dataset, variables: Sequence[str] | None = None, level
     if "region" in scores.dims:
         scores = scores.sel(region=scores["region"].values[0])
     leads = _shown_leads(scores["lead_time"].values)
-    reference = "climatology" if "climatology" in scores["model"].values else "persistence"
+    reference = _reference(scores["model"].values.tolist())
     lines = _heading(scores, leads, reference)
     for field in _fields(scores, variables, levels):
         lines += ["", *_block(field.isel(lead_time=leads), reference)]
     return "\n".join(lines)
+
+
+def _reference(models: Sequence[str]) -> str | None:
+    others = [model for model in models if model != "forecast"]
+    return next((model for model in ("climatology", "persistence", *others) if model in others), None)
 
 
 def _fields(scores: xr.Dataset, variables: Sequence[str] | None, levels: Sequence[int] | None) -> list[xr.DataArray]:
@@ -83,35 +89,38 @@ def _shown_leads(hours: Floats) -> list[int]:
     return [candidates[round(place)] for place in np.linspace(0, len(candidates) - 1, _MOST_COLUMNS)]
 
 
-def _heading(scores: xr.Dataset, leads: Sequence[int], reference: str) -> list[str]:
+def _heading(scores: xr.Dataset, leads: Sequence[int], reference: str | None) -> list[str]:
     initial_times = scores.attrs.get("initial_times", "").split()
     sample = f"{len(initial_times)} initial time{'s' if len(initial_times) != 1 else ''}"
     hours = scores["lead_time"].values
     shown = "" if len(leads) == len(hours) else f"; {len(leads)} of {len(hours)} leads shown"
+    skill = f", * beats every baseline; skill score: 1 - CRPS / CRPS of {reference}" if reference else ""
     row = _row("lead time in days", [f"{hours[index] / 24:.3g}" for index in leads])
     return [
         f"Fair CRPS, area-weighted mean over {sample}, {scores.attrs.get('ensemble_size', '?')} members{shown}",
-        f"Lower is better, * beats every baseline; skill score: 1 - CRPS / CRPS of {reference}",
+        f"Lower is better{skill}",
         "",
         row,
         "-" * (_LABEL_WIDTH + _COLUMN_WIDTH * len(leads)),
     ]
 
 
-def _block(field: xr.DataArray, reference: str) -> list[str]:
+def _block(field: xr.DataArray, reference: str | None) -> list[str]:
     """The rows of one field: its name and units, one row for each model, and the skill score."""
     scale, units = _SHOWN_UNITS.get(field.attrs["units"], (1.0, field.attrs["units"]))
     values: dict[str, Floats] = {str(model): field.sel(model=model).values * scale for model in field["model"].values}
     forecast, baselines = values["forecast"], [row for model, row in values.items() if model != "forecast"]
-    best = np.all([forecast < row for row in baselines], axis=0)
+    best = np.all([forecast < row for row in baselines], axis=0) if baselines else np.zeros(forecast.shape, dtype=bool)
     decimals = _decimals(np.concatenate(list(values.values())))
     level = f" {int(field['level'])} hPa" if "level" in field.coords else ""
     rows = [f"{field.attrs['variable'].replace('_', ' ')}{level} ({units})"]
     for model, row in values.items():
         marks = best if model == "forecast" else np.zeros_like(best)
         rows.append(_row(f"  {model}", [f"{value:.{decimals}f}" for value in row], marks))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        skill = 1 - forecast / values[reference]
+    if reference is None:
+        return rows
+    with np.errstate(divide="ignore", invalid="ignore"):  # against a perfect reference there is no skill score
+        skill = np.where(values[reference] > 0, 1 - forecast / values[reference], np.nan)
     return [*rows, _row("  skill score", [f"{value:.2f}" for value in skill])]
 
 
@@ -123,5 +132,6 @@ def _decimals(values: Floats) -> int:
 
 def _row(label: str, cells: Sequence[str], marks: Sequence[bool] | Floats = ()) -> str:
     marked = [f"{cell}{'*' if index < len(marks) and marks[index] else ' '}" for index, cell in enumerate(cells)]
-    row = f"{label:<{_LABEL_WIDTH}}" + "".join(f"{cell.replace('nan', '-'):>{_COLUMN_WIDTH}}" for cell in marked)
+    start = f"{label:<{_LABEL_WIDTH}}" if len(label) < _LABEL_WIDTH else f"{label}\n{'':<{_LABEL_WIDTH}}"
+    row = start + "".join(f"{cell.replace('nan', '-'):>{_COLUMN_WIDTH}}" for cell in marked)
     return row.rstrip()

@@ -85,8 +85,9 @@ class Tally:
     def _sum(self, statistic: Statistic, sample: Sample, observed: Mask) -> Sum:
         if isinstance(statistic, PointStatistic):
             return self._places.sum(statistic.of(sample), observed)
-        weights = self._places.weights(observed)
-        values = np.asarray([statistic.of(sample, area) for area in weights], dtype=np.float64)
-        weighs = np.array([float(area.any()) for area in weights])
-        values[weighs == 0] = 0.0
+        areas = self._places.weights(observed)
+        weighs = np.array([float(area.any()) for area in areas])
+        values = np.zeros((len(areas), *map(len, statistic.axes(sample).values())))
+        for place in np.flatnonzero(weighs):  # of nothing there is nothing to find
+            values[place] = statistic.of(sample, areas[place])
         return Sum(values, weighs)

@@ -13,12 +13,12 @@ import typer
 from typer.core import TyperGroup
 
 from forecast.cli_data import AsJson, Quiet
+from forecast.cli_score_words import names_of, part_of, refuse_inputs, regions_of, settings_of
 
 if TYPE_CHECKING:
     from evaluation.answer import Answer
     from evaluation.climate import Climatology
     from evaluation.question import Question
-    from evaluation.settings import Settings
 
 
 class _RunUnlessNamed(TyperGroup):
@@ -41,6 +41,9 @@ score_app = typer.Typer(
     help="Score forecasts: 'sphercast score FORECAST... TRUTH', or one of the commands below.",
 )
 
+_MOST_MISSING = 10
+"""Of what was not scored, so many are named on standard error."""
+
 Out = Annotated[Path, typer.Option(help="NetCDF file of scores to write.")]
 
 
@@ -61,7 +64,8 @@ def score_run(
     regions: Annotated[
         list[str] | None,
         typer.Option(
-            help="E.g. global, tropics, land, europe&land, box:S,N,W,E, map; may be repeated. Default: global."
+            help="Names from 'score list regions', with commas, e.g. global,land,box:S,N,W,E; or map alone. "
+            "Default: global."
         ),
     ] = None,
     grid: Annotated[
@@ -86,6 +90,7 @@ def score_run(
         list[str] | None,
         typer.Option("--set", help="NAME=VALUE, e.g. alpha=1, pool_km=500,1000; see 'score list settings'."),
     ] = None,
+    member: Annotated[int | None, typer.Option(help="Of the truth, where that is an ensemble.")] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score only what has a partner.")] = False,
     part: Annotated[str, typer.Option(help="i/n: only every n-th initial time from the i-th; then 'score merge'.")] = (
         "1/1"
@@ -99,12 +104,12 @@ def score_run(
     from evaluation.table import crps_table
 
     question = Question(
-        variables=tuple(variable) if variable else None, regions=tuple(regions or ["global"]), grid=grid, by=by,
-        baselines=_names(baseline) if baseline else None, allow_missing=allow_missing, part=_part(part),
-        settings=_settings(setting, threshold),
-        **({"metrics": _names(scores)} if scores else {}),
+        variables=tuple(variable) if variable else None, regions=regions_of(regions), grid=grid, by=by,
+        baselines=names_of(baseline) if baseline else None, allow_missing=allow_missing, part=part_of(part),
+        settings=settings_of(setting, threshold),
+        **({"metrics": names_of(scores)} if scores else {}),
     )  # fmt: skip
-    answer = run(paths, out, question, climatology, scheduler=scheduler, progress=not quiet)
+    answer = run(paths, out, question, climatology, scheduler=scheduler, progress=not quiet, member=member)
     if as_json:
         print(json.dumps(_summary(answer)))
         return
@@ -117,12 +122,16 @@ def score_run(
 def score_merge(
     parts: Annotated[list[Path], typer.Argument(help="Files of 'score --part'.", metavar="PART...")],
     out: Out = Path("scores.nc"),
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Merge although a part lacks.")] = False,
 ) -> None:
     """Put parts together: the scores are those of one run over everything."""
     from evaluation.answer import merge
     from evaluation.score_files import write_scores
 
-    write_scores(merge(parts), out)
+    refuse_inputs(out, parts)
+    merged = merge(parts, allow_missing=allow_missing)
+    write_scores(merged, out)
+    _warn_of_missing(merged)
     print(f"scores: {out}")
 
 
@@ -141,23 +150,24 @@ def score_joint(
     from data_pipeline.publish import write_netcdf
     from data_pipeline.reading import open_states
     from evaluation.metrics.joint import joint_histogram
-    from evaluation.readers import open_forecasts
+    from evaluation.readers import files_of, open_forecasts
 
     *forecasts, truth = paths
-    first, *others = _names([fields])
+    first, *others = names_of([fields])
     if len(others) != 1:
         raise ScoreError(
             f"got --fields {fields}, expected two with a comma, e.g. temperature_850,specific_humidity_700"
         )
+    refuse_inputs(out, [*(file for path in forecasts for file in files_of(path)), truth])
     runs, left_out = open_forecasts(forecasts, allow_missing=allow_missing)
-    found = joint_histogram(runs, open_states(truth), (first, others[0]), regions=regions or ["global"])
+    found = joint_histogram(runs, open_states(truth), (first, others[0]), regions=regions_of(regions))
     write_netcdf(found.assign_attrs(missing="; ".join(left_out) or "none"), out)
     print(f"joint histogram: {out}")
 
 
 def run(
     paths: list[str], out: Path, question: Question, climatology: str | None = None, *, scheduler: str | None = None,
-    progress: bool = True,
+    progress: bool = True, member: int | None = None,
 ) -> Answer:  # fmt: skip
     """Score files and write ``out``; says on standard error what could not be scored."""
     from data_pipeline.channels import inventory
@@ -166,13 +176,15 @@ def run(
     from data_pipeline.reading import find_climatology, open_states
     from evaluation.kept import keeping
     from evaluation.other_years import ClimatologyOfTruth
+    from evaluation.readers import files_of
     from evaluation.score import score
     from evaluation.score_files import write_scores
 
     *forecasts, truth = paths
     if not forecasts:
         raise ScoreError(f"got one path, {truth}; expected forecasts and then the truth, e.g. forecast.nc sample")
-    states = open_states(truth)
+    refuse_inputs(out, [*(file for path in forecasts for file in files_of(path)), truth, climatology or truth])
+    states = open_states(truth, member=member)
     scored = [name for name in question.variables or states.data_vars if name in states]
     fields = inventory(states[scored]) or None
     seasons: Climatology | None
@@ -180,7 +192,8 @@ def run(
         seasons = ClimatologyOfTruth(states)
     else:
         seasons = find_climatology(truth) if climatology is None else open_climatology(climatology, fields)
-    inputs = {"forecasts": {path: _stamp(path) for path in forecasts}, "truth": truth, "climatology": climatology}
+    inputs = {"forecasts": {path: _stamp(path) for path in forecasts}, "truth": truth, "climatology": climatology,
+              "member": member}  # fmt: skip
     with keeping(out, question, inputs) as kept:
         answer = score(
             forecasts, states, question, climatology=seasons, kept=kept, scheduler=scheduler,
@@ -189,10 +202,21 @@ def run(
         about = {} if climatology == "truth" else _about_climatology(climatology or truth, answer)
         answer = replace(answer, scores=answer.scores.assign_attrs(about))
         write_scores(answer, out)
+    _warn_of_missing(answer)
     if answer.scores.attrs["invalid_values"] != "none":
         invalid = answer.scores.attrs["invalid_values"]
         print(f"sphercast: warning: not every value could be scored: {invalid}", file=sys.stderr)
     return answer
+
+
+def _warn_of_missing(answer: Answer) -> None:
+    """Say on standard error what was not scored, if anything."""
+    missing = answer.scores.attrs["missing"]
+    if missing != "none":
+        first, *more = missing.split("; ", _MOST_MISSING)
+        said = "; ".join([first, *more[: _MOST_MISSING - 1]])
+        rest = f"; and {more[-1].count('; ') + 1} more" if len(more) == _MOST_MISSING else ""
+        print(f"sphercast: warning: not scored: {said}{rest} (attribute 'missing')", file=sys.stderr)
 
 
 def _about_climatology(path: str, answer: Answer) -> dict[str, str]:
@@ -216,34 +240,6 @@ def _stamp(path: str) -> list[int]:
 
     stats = [Path(file).stat() for file in files_of(path) if Path(file).exists()]
     return [number for stat in stats for number in (stat.st_size, stat.st_mtime_ns)]
-
-
-def _names(words: list[str]) -> tuple[str, ...]:
-    return tuple(name.strip() for word in words for name in word.split(",") if name.strip())
-
-
-def _part(text: str) -> tuple[int, int]:
-    from data_pipeline.errors import ScoreError
-
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal()):
-        raise ScoreError(f"got --part {text}, expected i/n, e.g. 1/4")
-    return int(number), int(count)
-
-
-def _settings(words: list[str] | None, thresholds: list[str] | None) -> Settings:
-    from data_pipeline.errors import ScoreError
-    from evaluation.settings import Settings
-
-    found: dict[str, list[float]] = {}
-    for text in thresholds or ():
-        variable, _, value = text.partition(">")
-        try:
-            found.setdefault(variable.strip(), []).append(float(value))
-        except ValueError:
-            raise ScoreError(f"got --threshold {text!r}, expected VARIABLE>VALUE, e.g. 2m_temperature>303.15") from None
-    own = {name: tuple(sorted(values)) for name, values in found.items()}
-    return Settings.of(words or (), own if thresholds else None)
 
 
 def _summary(answer: Answer) -> dict[str, Any]:

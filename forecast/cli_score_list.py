@@ -44,7 +44,8 @@ def _listing(what: Listing) -> list[str]:
             boxes = [f"{name:<28} {south:g}..{north:g} N, {west:g}..{east:g} E"
                      for name, (south, north, west, east) in BOXES.items()]  # fmt: skip
             return [*boxes, "extra-tropics, land, sea, band:SOUTH,NORTH, box:SOUTH,NORTH,WEST,EAST,",
-                    "polygon:FILE.geojson, stations:FILE.csv, and any of them joined by &"]  # fmt: skip
+                    "polygon:FILE.geojson, stations:FILE.csv, and any of them joined by &;",
+                    "map, alone: every point by itself"]  # fmt: skip
         case Listing.baselines:
             return list(BASELINES)
         case Listing.variables:

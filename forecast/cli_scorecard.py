@@ -10,6 +10,7 @@ import typer
 
 from forecast.cli_data import AsJson
 from forecast.cli_score import score_app
+from forecast.cli_score_words import refuse_inputs
 
 if TYPE_CHECKING:
     from evaluation.compare import Comparison
@@ -41,6 +42,8 @@ def score_compare(
     from data_pipeline.publish import write_netcdf
     from evaluation.comparison_text import comparison_json, comparison_table
 
+    if out is not None:
+        refuse_inputs(out, paths)
     comparison = _compared(paths, against, scores, test, false_discovery_rate)
     if out is not None:
         write_netcdf(comparison.to_dataset(), out)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forecast.cli_score_words import refuse_inputs
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -49,6 +51,9 @@ def tracks_find(
     from evaluation.tracks.files import write_tracks
     from evaluation.tracks.plot import draw_tracks
 
+    for made in (out, draw):
+        if made is not None:
+            refuse_inputs(made, [path, ground or path])
     data, heights = _open(path), _ground(ground)
     tracks = find_tracks(data, _settings(kind, data, heights, lenient=allow_missing), heights)
     write_tracks(tracks, out)
@@ -82,6 +87,7 @@ def tracks_score(
     *forecasts, truth = paths
     if not forecasts:
         raise ScoreError(f"got one path, {truth}; expected forecasts and then the truth, e.g. forecast.nc sample")
+    refuse_inputs(out, [*paths, ground or truth])
     known, heights = _truth(truth), _ground(ground)
     first = open_runs(Path(forecasts[0]))[0]
     scores = score_tracks(
@@ -106,14 +112,20 @@ def _open(path: str) -> xr.Dataset:
 
 
 def _truth(path: str) -> xr.Dataset | list[Track]:
+    from data_pipeline.errors import ScoreError
     from data_pipeline.reading import open_states
     from evaluation.tracks.best_tracks import read_best_tracks
     from evaluation.tracks.files import COLUMNS, read_tracks
 
     if not path.endswith(".csv"):
         return open_states(path)
-    with Path(path).open(encoding="utf-8") as file:
-        ours = file.readline().startswith(",".join(COLUMNS[:2]))
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            ours = file.readline().startswith(",".join(COLUMNS[:2]))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScoreError(
+            f"{path} cannot be read ({error}); expected tracks of 'tracks find' or IBTrACS as CSV"
+        ) from error
     return list(read_tracks(Path(path)) if ours else read_best_tracks(Path(path)))
 
 
@@ -137,8 +149,9 @@ def _settings(kind: Kind, data: xr.Dataset, ground: xr.DataArray | None, *, leni
     settings, dropped = whole.without_missing(data, ground)
     if dropped and not lenient:
         raise ScoreError(
-            f"the data lack fields for the criteria {', '.join(dropped)}; pass --ground STATES for the height of the "
-            "ground, or --allow-missing to leave them out"
+            f"the data lack fields for the criteria {', '.join(dropped)}; pass "
+            f"{'--ground STATES for the height of the ground, or ' if 'maximum_height' in dropped else ''}"
+            "--allow-missing to leave them out"
         )
     if dropped:
         print(f"sphercast: warning: without the criteria {', '.join(dropped)}", file=sys.stderr)

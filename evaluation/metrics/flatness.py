@@ -67,7 +67,7 @@ def flatness(shares: xr.DataArray, cases: float, axis: str = "rank") -> xr.Datas
     Parameters
     ----------
     shares
-        Shares along ``axis``, of sum 1.
+        Shares along ``axis``, of sum 1, without the ranks (NaN) that only a larger ensemble beside it has.
     cases
         The number of independent cases behind them: not of grid points. Runs that start days apart count, times the
         few independent places of a region; too many cases make every ensemble "significantly" unreliable.

@@ -16,7 +16,7 @@ from data_pipeline.grid import Grid
 from evaluation.aggregate import Places
 from evaluation.derived import DERIVED
 from evaluation.pairs import Snapshots, match
-from evaluation.regions import region
+from evaluation.regions import land_of, region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ def joint_histogram(
     pairs, lacking = _pairs(runs, truth, fields)
     snapshots = tuple(Snapshots(truth) for _ in fields)
     bounds = tuple(_checked(own, name) for own, name in zip(edges or _edges(pairs, snapshots), fields, strict=True))
-    places = Places(Grid.of(truth), tuple(region(name) for name in regions))
+    places = Places(Grid.of(truth), tuple(region(name, land_of(truth)) for name in regions))
     leads = sorted({own[0].lead_hours for own in pairs})
     counts = np.zeros((2, len(leads), len(regions), *(len(own) - 1 for own in bounds)))
     for own in pairs:

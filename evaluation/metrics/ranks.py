@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from evaluation.metrics import flatness
 from evaluation.metrics.definitions import FieldStatistic, Metric
@@ -27,11 +28,14 @@ from evaluation.metrics.rank_counts import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import xarray as xr
     from numpy.typing import NDArray
 
     from evaluation.metrics.definitions import Direction, Means, Sample, Statistic
     from evaluation.metrics.forms import Floats
+
+
+_ROUNDING = 1e-9
+"""Share by which sums may differ that are the same."""
 
 
 @once
@@ -74,18 +78,32 @@ def _size(sample: Sample, _: Floats) -> Floats:
     return np.asarray(float(_ensemble(sample).size))
 
 
+def _size_squared(sample: Sample, _: Floats) -> Floats:
+    return np.asarray(float(_ensemble(sample).size ** 2))
+
+
 STATISTICS: dict[str, Statistic] = {
     "rank_area": FieldStatistic(_shared, _rank_axis, (Ensemble,)),
     "randomised_rank_area": FieldStatistic(_randomised, _rank_axis, (Ensemble,)),
     "pit_area": FieldStatistic(_pit, _pit_axis, (Ensemble, Gaussian)),
     "rank_members": FieldStatistic(_size, forms=(Ensemble,)),
+    "rank_members_squared": FieldStatistic(_size_squared, forms=(Ensemble,)),
 }
 
 
 def rank_shares(means: Means, statistic: str = "rank_area") -> xr.DataArray:
-    """The rank histogram as shares of sum 1; NaN where ensembles of several sizes were thrown together."""
+    """The rank histogram as shares of sum 1; NaN where ensembles of several sizes were thrown together.
+
+    Beside a larger ensemble the histogram of a smaller one has more ranks than it can reach: these are NaN too.
+    """
     shares = _shares(means[statistic], "rank")
-    return shares.where(abs(means["rank_members"] + 1 - shares.sizes["rank"]) < 1e-9)
+    return shares.where(shares["rank"] < ensemble_size(means) + 0.5)
+
+
+def ensemble_size(means: Means) -> xr.DataArray:
+    """The number of members behind each histogram; NaN where it was not always the same, as its variance tells."""
+    size = means["rank_members"]
+    return size.where(abs(means["rank_members_squared"] - size**2) < _ROUNDING * size**2).round()
 
 
 def pit_shares(means: Means) -> xr.DataArray:
@@ -99,9 +117,19 @@ def _shares(area: xr.DataArray, axis: str) -> xr.DataArray:
 
 
 def _of_ranks(measure: Callable[[xr.DataArray, str], xr.DataArray]) -> Callable[[Means], xr.DataArray]:
-    return lambda means: measure(rank_shares(means), "rank")
+    """The finalizer that measures each histogram over the ranks of its own ensemble."""
+
+    def measured(means: Means) -> xr.DataArray:
+        shares, size = rank_shares(means), ensemble_size(means)
+        found = xr.full_like(shares.isel(rank=0, drop=True), np.nan)
+        for count in np.unique(size.values[~np.isnan(size.values)]).astype(int).tolist():
+            found = found.where(size != count, measure(shares.isel(rank=slice(count + 1)), "rank"))
+        return found
+
+    return measured
 
 
+_SIZES = ("rank_members", "rank_members_squared")
 _TIES = "a missing member makes the histogram NaN; "
 _SHARED_TIES = f"{_TIES}ties share the ranks that they could have"
 _JOLLIFFE = "Jolliffe and Primo 2008 doi:10.1175/2007MWR2219.1"
@@ -125,11 +153,11 @@ _MEASURES: dict[str, tuple[Callable[[xr.DataArray, str], xr.DataArray], Directio
 
 METRICS: dict[str, Metric] = {
     "rank_histogram": Metric(
-        ("rank_area", "rank_members"), rank_shares, "none", "rank histogram, ties shared",
+        ("rank_area", *_SIZES), rank_shares, "none", "rank histogram, ties shared",
         "f_r, the share of observations with r members below, flat at 1/(M + 1) if reliable; Hamill 2001 "
         "doi:10.1175/1520-0493(2001)129<0550:IORHFV>2.0.CO;2", units="1", nan_and_ties=_SHARED_TIES, family="ranks"),
     "randomised_rank_histogram": Metric(
-        ("randomised_rank_area", "rank_members"), lambda means: rank_shares(means, "randomised_rank_area"), "none",
+        ("randomised_rank_area", *_SIZES), lambda means: rank_shares(means, "randomised_rank_area"), "none",
         "rank histogram, ties randomised", "as rank_histogram", units="1", family="ranks",
         nan_and_ties=f"{_TIES}of the ranks that a tie could have one is drawn, by the seed, field and lead"),
     "pit_histogram": Metric(
@@ -139,7 +167,7 @@ METRICS: dict[str, Metric] = {
         nan_and_ties=_SHARED_TIES, family="ranks"),
     **{
         name: Metric(
-            ("rank_area", "rank_members"), _of_ranks(measure), direction, summary, formula, units="1",
+            ("rank_area", *_SIZES), _of_ranks(measure), direction, summary, formula, units="1",
             nan_and_ties=_SHARED_TIES, family="ranks")
         for name, (measure, direction, summary, formula) in _MEASURES.items()
     },

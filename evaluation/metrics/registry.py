@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from evaluation.metrics.definitions import Metric, Statistic
 
 _FAMILIES = (
-    basic, crps_family, correlation, spread, quantiles, ranks, events, reliability, extremes, efi_roc, neighbourhood, seeps,
-    multivariate, density, spectra, physical,
+    basic, crps_family, correlation, spread, quantiles, ranks, events, reliability, extremes, efi_roc, neighbourhood,
+    seeps, multivariate, density, spectra, physical,
 )  # fmt: skip
 
 STATISTICS: dict[str, Statistic] = {name: entry for family in _FAMILIES for name, entry in family.STATISTICS.items()}

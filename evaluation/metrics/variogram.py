@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from data_pipeline.errors import ScoreError
+from evaluation.sphere import EARTH_RADIUS
 
 try:
     from evaluation.metrics.pair_moments import pair_moments
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from data_pipeline.grid import Grid
     from evaluation.metrics.forms import Floats, Numbers
 
-EARTH_RADIUS_KM = 6371.0
 _ROWS_AT_ONCE = 16
 
 
@@ -92,7 +92,7 @@ def pairs_apart(grid: Grid, separations_km: tuple[float, ...]) -> list[Pairs]:
 
 def _apart(grid: Grid, separation: float) -> Iterator[Pairs]:
     rows, columns = grid.shape
-    degrees = np.rad2deg(separation / EARTH_RADIUS_KM)
+    degrees = np.rad2deg(1e3 * separation / EARTH_RADIUS)
     down = round(degrees / float(np.mean(-np.diff(grid.latitude))))
     if 0 < down < rows:
         yield from (Pairs(part, down, 0, separation) for part in _runs(np.zeros(rows - down, dtype=int)))

@@ -41,7 +41,7 @@ def rank_histogram_figure(scores: xr.Dataset, name: str, variable: str, place: d
         axes.axhline(1.0, color="#4d4d4d", linewidth=1.2)
         plain(axes, x="members below the observation", y="frequency / flat", title=lead_name(lead))
         axes.set_xlim(-0.6, max(known.size - 0.4, 0.6))
-        axes.set_xticks(_whole_ticks(field.sizes["rank"]))
+        axes.set_xticks(_whole_ticks(known.size))
     return figure
 
 
@@ -72,6 +72,7 @@ def _draw_sharpness(axes: Axes, sharpness: xr.DataArray | None, lead: float, var
         axes.plot(shown["probability"], shown, "o-", color=colour, linewidth=1.0, markersize=2.5)
     plain(axes, x="forecast probability", y="share")
     axes.set(xlim=(-0.02, 1.02), yscale="log", ylim=(None, 1.5))
+    axes.set_box_aspect(1 / 3)  # as wide as the square above it, so that probabilities stand under each other
 
 
 def roc_figure(scores: xr.Dataset, name: str, variable: str, place: dict[str, object]) -> Figure:

@@ -74,8 +74,11 @@ def _centre(point: int, fields: Fields, mesh: Mesh, settings: TrackSettings) -> 
 
 
 def _largest(field: Floats | None, point: int, degrees: float, mesh: Mesh) -> float:
-    """Within so many degrees, at least one spacing of the grid; NaN without the field."""
-    return np.nan if field is None else float(field[mesh.within(point, max(degrees, mesh.spacing))].max())
+    """Of what is known within so many degrees, at least one spacing of the grid; NaN without the field."""
+    if field is None:
+        return np.nan
+    near = field[mesh.within(point, max(degrees, mesh.spacing))]
+    return float(np.max(near, where=~np.isnan(near), initial=-np.inf)) if not np.isnan(near).all() else np.nan
 
 
 def refine(point: int, field: Floats, mesh: Mesh) -> tuple[float, float, float]:

@@ -11,8 +11,8 @@ from data_pipeline.errors import ScoreError, reading
 from data_pipeline.grid import Grid
 from data_pipeline.times import shown
 from data_pipeline.variables import GRAVITY
+from evaluation.sphere import vorticity
 from evaluation.tracks.settings import has_field
-from evaluation.tracks.sphere import EARTH_RADIUS_KM
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -126,47 +126,6 @@ def _vorticity(states: xr.Dataset, time: np.datetime64, grid: Grid) -> Floats:
         found = _values(states, "vorticity", 850, time)
     else:
         u, v = (_values(states, f"{axis}_component_of_wind", 850, time).reshape(grid.shape) for axis in "uv")
-        found = relative_vorticity(u, v, grid).ravel()
+        found = vorticity(u, v, grid).ravel()  # NaN on the edges of a grid that is no globe
     cyclonic = np.where(np.asarray(grid.latitude) >= 0, 1.0, -1.0)
     return np.asarray(found * np.repeat(cyclonic, grid.shape[1]))
-
-
-def relative_vorticity(u: Floats, v: Floats, grid: Grid) -> Floats:
-    """Relative vorticity (latitude, longitude) in s-1 of winds in m s-1, by central differences.
-
-    ``(dv/dlambda - d(u cos phi)/dphi) / (a cos phi)`` (Holton and Hakim 2013, eq. 4.9 on the sphere). Within half a
-    degree of a pole it is the mean of the nearest row beyond, else differences reach across the poles; at the ends of a
-    grid that is no globe they are one-sided.
-
-    >>> from data_pipeline.grid import Grid
-    >>> grid = Grid.equiangular(90, 180, poles=False)
-    >>> u = 10 * np.cos(np.deg2rad(grid.latitude))[:, None] * np.ones(180)  # rotation as a solid body
-    >>> exact = 20 / 6.371e6 * np.sin(np.deg2rad(grid.latitude))[:, None]
-    >>> bool(np.allclose(relative_vorticity(u, 0 * u, grid), exact, rtol=1e-3))
-    True
-    """
-    phi, lam = np.deg2rad(grid.latitude), np.deg2rad(grid.longitude)
-    cosine = np.maximum(np.cos(phi), 1e-12)[:, None]
-    if grid.is_periodic:
-        wide = np.concatenate([v[:, -1:], v, v[:, :1]], axis=1)
-        ends = np.concatenate([[lam[-1] - 2 * np.pi], lam, [lam[0] + 2 * np.pi]])
-        eastward = (wide[:, 2:] - wide[:, :-2]) / (ends[2:] - ends[:-2])
-    else:
-        eastward = np.gradient(v, lam, axis=1)
-    polar = np.abs(np.asarray(grid.latitude)) > 89.5
-    northward = _northward(u * cosine, phi, across=grid.is_global and not polar.any())
-    found = (eastward - northward) / (EARTH_RADIUS_KM * 1e3 * cosine)
-    for row in np.flatnonzero(polar):
-        beyond = np.flatnonzero(~polar)
-        found[row] = found[beyond[np.abs(beyond - row).argmin()]].mean()
-    return np.asarray(found)
-
-
-def _northward(momentum: Floats, phi: Floats, *, across: bool) -> Floats:
-    """Derivative of u cos(phi), which goes on smoothly half way round on the other side of a pole."""
-    if not across:
-        return np.asarray(np.gradient(momentum, phi, axis=0))
-    half = momentum.shape[1] // 2
-    north, south = np.roll(momentum[:1], half, axis=1), np.roll(momentum[-1:], half, axis=1)
-    ends = np.concatenate([[np.pi - phi[0]], phi, [-np.pi - phi[-1]]])
-    return np.asarray(np.gradient(np.concatenate([north, momentum, south]), ends, axis=0)[1:-1])

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evaluation.sphere import EARTH_RADIUS
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
 
-EARTH_RADIUS_KM = 6371.0
-KM_PER_DEGREE = EARTH_RADIUS_KM * np.pi / 180
+KM_PER_DEGREE = EARTH_RADIUS / 1e3 * np.pi / 180
 """Of a great circle."""
 
 

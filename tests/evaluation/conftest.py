@@ -9,6 +9,9 @@ import pytest
 import xarray as xr
 
 from data_pipeline.grid import Grid
+from tests.evaluation.baseline_worlds import GRID as SMALL_GRID
+from tests.evaluation.whole_scores import scored
+from tests.mock_world import mock_states, mock_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,3 +91,21 @@ class RisingClimatology:
 @pytest.fixture
 def climatology(truth: xr.Dataset) -> RisingClimatology:
     return RisingClimatology(truth)
+
+
+@pytest.fixture
+def two_runs(written: Callable[..., Path]) -> list[Path]:
+    return [written(start=0), written(start=5)]
+
+
+@pytest.fixture
+def scores(two_runs: list[Path], truth: xr.Dataset, climatology: RisingClimatology) -> xr.Dataset:
+    return scored(two_runs, truth, climatology=climatology)
+
+
+@pytest.fixture(scope="module")
+def years() -> xr.Dataset:
+    """Four years of the mock world, twice a day, two channels."""
+    return mock_states(
+        SMALL_GRID, mock_times("2000-01-01", 4 * 366 * 2, 12), {"2m_temperature": None, "geopotential": (500,)}
+    )

@@ -54,7 +54,8 @@ def test_what_cannot_is_refused(question, message: str) -> None:
 
 def test_questions_survive_their_text() -> None:
     question = Question(("crps", "acc"), ("geopotential",), ("global", "box:1,2,3,4"), "equiangular:32x64", "season",
-                        ("persistence",), allow_missing=True, part=(2, 3), settings=Settings.of(["alpha=0.5"]))  # fmt: skip
+                        ("persistence",), allow_missing=True, part=(2, 3),
+                        settings=Settings.of(["alpha=0.5"]))  # fmt: skip
     assert Question.from_json(question.to_json()) == question
     with pytest.raises(ScoreError, match=r"the question cannot be read .*; score again"):
         Question.from_json('{"metrics": 3}')

@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pytest
 import xarray as xr
 
-from data_pipeline.channels import Channel
 from data_pipeline.errors import ScoreError
-from data_pipeline.grid import Grid
 from evaluation import damped_persistence
 from evaluation.analogs import AnalogEnsemble
 from evaluation.climate import Season
 from evaluation.damped_persistence import DampedPersistence
-from evaluation.metrics.forms import Ensemble, Gaussian, Point
+from evaluation.metrics.forms import Gaussian, Point
 from evaluation.more_baselines import BASELINES, baselines
-from evaluation.other_years import QUANTILES, ClimatologyOfTruth, OtherYears, ProbabilisticClimatology
-from evaluation.pairs import Match
 from evaluation.settings import Settings
-from tests.mock_world import mock_states, mock_times
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-GRID = Grid.equiangular(4, 8, poles=False)
-TEMPERATURE, HEIGHT = Channel("2m_temperature"), Channel("geopotential", 500)
-HOUR, DAY = np.timedelta64(1, "h").astype("timedelta64[ns]"), np.timedelta64(1, "D").astype("timedelta64[ns]")
-
-
-def matches_of(
-    starts: Sequence[str], leads: Sequence[int], channels: Sequence[Channel] = (TEMPERATURE,)
-) -> list[Match]:
-    """Of every start, lead in hours and channel."""
-    return [
-        Match(xr.Dataset(), np.datetime64(start, "ns"), lead * HOUR, channel)
-        for start in starts for lead in leads for channel in channels
-    ]  # fmt: skip
-
-
-def times_from(start: str, count: int, hours: int) -> np.ndarray:
-    return np.datetime64(start, "ns") + np.arange(count) * hours * HOUR
-
-
-def truth_of(values: np.ndarray, times: np.ndarray) -> xr.Dataset:
-    coords = {"time": times, "latitude": list(GRID.latitude), "longitude": list(GRID.longitude)}
-    return xr.Dataset({"2m_temperature": (("time", "latitude", "longitude"), values)}, coords=coords)
+from tests.evaluation.baseline_worlds import DAY, GRID, HEIGHT, HOUR, TEMPERATURE, matches_of, times_from, truth_of
 
 
 class ZeroClimatology:
@@ -58,14 +26,6 @@ class ZeroClimatology:
     def at(self, times: np.ndarray) -> tuple[xr.Dataset, xr.Dataset]:
         mean, std = (xr.zeros_like(self._like).assign_coords(time=times) + value for value in (self._mean, 1))
         return mean, std
-
-
-@pytest.fixture(scope="module")
-def years() -> xr.Dataset:
-    """Four years of the mock world, twice a day, two channels."""
-    return mock_states(
-        GRID, mock_times("2000-01-01", 4 * 366 * 2, 12), {"2m_temperature": None, "geopotential": (500,)}
-    )
 
 
 def test_every_baseline_says_what_it_lacks_and_has_its_name(years: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,81 +140,6 @@ def test_damped_persistence_lists_what_it_lacks_and_is_missing_then() -> None:
         assert np.isnan(made.forecast(match, np.zeros(GRID.shape)).error).all()
 
 
-# Other years
-
-
-def test_other_years_are_those_of_a_loop_at_leap_days_and_turns_of_the_year() -> None:
-    times = times_from("1999-01-01", 6 * 366 * 2, 12)
-    years = OtherYears(times, 61)
-    for text in ("2000-02-29T12", "2001-12-31T00", "2002-01-05T12", "2000-12-31T00"):
-        time = np.datetime64(text, "ns")
-        expected = {}
-        for place, other in enumerate(times):
-            same_hour = (other - time) % DAY == np.timedelta64(0)
-            day, own = (int(str(np.datetime64(t, "D") - np.datetime64(t, "Y").astype("datetime64[D]")).split()[0])
-                        for t in (other, time))  # fmt: skip
-            apart = min(abs(day - own), 366 - abs(day - own))
-            if same_hour and apart < 30 and abs(other - time) > 182.5 * DAY:
-                expected[place] = 1 - apart / 30
-        positions, weights = years.around(time)
-        assert positions.tolist() == list(expected)
-        np.testing.assert_allclose(weights, list(expected.values()))
-
-
-def test_the_members_of_the_probabilistic_climatology_are_fields_of_other_years(years: xr.Dataset) -> None:
-    climatology = ProbabilisticClimatology(years, Settings(climatology_window_days=5, climatology_members=50))
-    match = matches_of(["2002-02-01T00"], [36], [HEIGHT])[0]
-    days = ["2000-02-01T12", "2000-02-02T12", "2000-02-03T12", "2001-02-01T12", "2001-02-02T12", "2001-02-03T12",
-            "2003-02-01T12", "2003-02-02T12", "2003-02-03T12"]  # fmt: skip
-    observation = years["geopotential"].sel(time="2002-02-02T12", level=500).values
-    forecast = climatology.forecast(match, observation)
-    assert isinstance(forecast, Ensemble)
-    expected = years["geopotential"].sel(time=np.array(days, dtype="datetime64[ns]"), level=500)
-    np.testing.assert_array_equal(forecast.members, expected.values)
-
-
-def test_draws_are_bounded_reproducible_and_follow_the_triangle(years: xr.Dataset) -> None:
-    time = np.datetime64("2002-07-01T00", "ns")
-    made = [ProbabilisticClimatology(years, Settings(climatology_members=10, seed=seed)) for seed in range(400)]
-    draws = [each.chosen(time) for each in made]
-    assert all(len(set(draw.tolist())) == 10 for draw in draws)
-    assert draws[0].tolist() == ProbabilisticClimatology(years, Settings(climatology_members=10)).chosen(time).tolist()
-    positions, weights = OtherYears(years["time"].values, 61).around(time)
-    counts = np.array([sum(place in draw for draw in draws) for place in positions])
-    assert np.corrcoef(counts, weights)[0, 1] > 0.9
-    assert made[0].chosen(time + DAY).tolist() != draws[0].tolist()
-
-
-def test_a_truth_of_one_year_has_no_other() -> None:
-    truth = truth_of(np.zeros((300, *GRID.shape)), times_from("2000-01-01", 300, 24))
-    matches = matches_of(["2000-03-01"], [24])
-    climatology = ProbabilisticClimatology(truth, Settings())
-    assert climatology.lacks(matches) == [
-        "the truth lacks other years around 2000-03-02T00:00, which probabilistic_climatology needs"
-    ]
-    assert np.isnan(climatology.forecast(matches[0], np.zeros(GRID.shape)).error).all()
-    with pytest.raises(ScoreError, match="no other year around 2000-03-02T00:00"):
-        ClimatologyOfTruth(truth).at(np.array(["2000-03-02"], dtype="datetime64[ns]"))
-
-
-def test_the_climatology_of_the_truth_is_weighted_by_the_triangle_and_leaves_the_year_out(years: xr.Dataset) -> None:
-    time = np.datetime64("2001-06-15T12", "ns")
-    season = Season(ClimatologyOfTruth(years), GRID)
-    positions, weights = OtherYears(years["time"].values, 61).around(time)
-    states = years["geopotential"].sel(level=500).values[positions].astype(np.float64)
-    mean, std = season.mean_and_std(HEIGHT, time)
-    expected = np.average(states, axis=0, weights=weights)
-    np.testing.assert_allclose(mean, expected)
-    np.testing.assert_allclose(std, np.sqrt(np.average((states - expected) ** 2, axis=0, weights=weights)))
-    near = [place for place, weight in zip(positions, weights, strict=True) if weight > 1 - 15.5 / 30]
-    assert len(near) == 3 * 31
-    quantiles = np.quantile(years["2m_temperature"].values[near], QUANTILES, axis=0)
-    np.testing.assert_allclose(season.quantiles(TEMPERATURE, time, QUANTILES), quantiles, rtol=1e-6)
-    changed = years.copy(deep=True)
-    changed["geopotential"].loc[{"time": slice("2001-01-01", "2001-12-01")}] = 0
-    np.testing.assert_array_equal(Season(ClimatologyOfTruth(changed), GRID).mean_and_std(HEIGHT, time)[0], mean)
-
-
 # Analogs
 
 
@@ -314,3 +199,10 @@ def test_analogs_list_what_they_lack_and_are_missing_then() -> None:
     ]
     for match in matches:
         assert np.isnan(analogs.forecast(match, np.zeros(GRID.shape)).error).all()
+
+
+def test_the_climatology_is_evaluated_once_for_all_that_ask(years: xr.Dataset) -> None:
+    season = Season(ZeroClimatology(years), GRID)
+    one, other = baselines(["climatology", "climatology_mean"], years, ZeroClimatology(years),
+                           matches_of(["2002-02-01T00"], [12]), season=season)  # fmt: skip
+    assert one._season is other._distribution._season is season

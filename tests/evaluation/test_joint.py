@@ -151,3 +151,10 @@ def test_hellinger_is_a_distance(counts: list[float], random) -> None:
     assert 0 <= hellinger(one, two) <= 1 + 1e-12
     by_hand = np.sqrt(max(0.0, 1 - sum(float(p * q) ** 0.5 for p, q in zip(one, two, strict=True))))
     assert hellinger(one, two) == pytest.approx(by_hand, abs=1e-7)
+
+
+def test_land_is_that_of_the_truth_as_in_scores(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    masked = truth.assign(land_sea_mask=truth["2m_temperature"].isel(time=0) * 0.0)
+    masked["land_sea_mask"][2, :] = 1.0
+    found = joint([written()], masked, regions=("land", "band:0,30"))
+    np.testing.assert_array_equal(found["truth"].sel(region="land"), found["truth"].sel(region="band:0,30"))

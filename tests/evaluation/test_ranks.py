@@ -248,3 +248,23 @@ def test_ensembles_of_several_sizes_have_no_common_histogram_but_a_common_pit() 
     for name in ("rank_histogram", "rank_slope", "outlier_excess"):
         assert np.isnan(METRICS[name].finalise(mixed)).all()
     assert float(METRICS["pit_histogram"].finalise(mixed).sum()) == pytest.approx(1)
+
+
+def test_a_larger_ensemble_beside_it_does_not_change_a_histogram() -> None:
+    """A baseline of fifty members beside a forecast of four."""
+    ensembles = {"forecast": random_ensemble(4), "probabilistic_climatology": random_ensemble(9)}
+    apart = {model: means(STATISTICS, {model: sample(ensemble)}) for model, ensemble in ensembles.items()}
+    together = {
+        name: xr.concat([own[name] for own in apart.values()], "model", join="outer", fill_value=0.0)
+        for name in STATISTICS
+    }
+    for name, entry in METRICS.items():
+        found = entry.finalise(together)
+        for model, ensemble in ensembles.items():
+            alone = entry.finalise(apart[model]).sel(model=model)
+            own = found.sel(model=model)
+            if "rank" in own.dims:
+                own, beyond = own.isel(rank=slice(ensemble.size + 1)), own.isel(rank=slice(ensemble.size + 1, None))
+                assert beyond.isnull().all(), "ranks that it cannot have"
+            np.testing.assert_allclose(own, alone, rtol=1e-13, err_msg=name)
+            assert own.notnull().all()

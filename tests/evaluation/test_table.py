@@ -108,3 +108,13 @@ def test_the_scores_of_files_make_a_table(truth: xr.Dataset, written: Callable[.
         "geopotential 850 hPa (m, as geopotential height)",
         "2m temperature (K)",
     ]
+
+
+def test_any_baseline_is_a_reference_and_without_one_there_is_no_skill() -> None:
+    scores = made([24.0, 48.0]).sel(model=["forecast", "climatology"])
+    analogs = crps_table(scores.assign_coords(model=["forecast", "analogs"]), variables=["specific_humidity"])
+    assert "CRPS of analogs" in analogs
+    assert analogs.splitlines()[-1] == "  skill score          0.50    0.00"
+    alone = crps_table(scores.sel(model=["forecast"]), variables=["specific_humidity"]).splitlines()
+    assert alone[1] == "Lower is better"
+    assert alone[-1] == "  forecast            0.981   1.961"
