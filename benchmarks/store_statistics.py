@@ -6,13 +6,17 @@ Fields are of 0.25 degrees, float32. Every ratio is between two things measured 
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 import tracemalloc
 from typing import TYPE_CHECKING
 
 import numpy as np
+import zarr
 from numba import njit
 
+from data_pipeline.day_of_year import ClimatologyConfig
+from data_pipeline.day_of_year_fit import write_day_of_year
 from data_pipeline.moments import Moments
 from data_pipeline.statistics import summarise_slab
 
@@ -31,7 +35,8 @@ def main() -> None:
     generator = np.random.default_rng(0)
     fields = generator.standard_normal((STATES, CHANNELS, LATITUDES, LONGITUDES), dtype=np.float32) + np.float32(280)
     weights = np.cos(np.deg2rad(np.linspace(-89.9, 89.9, LATITUDES)))
-    print(json.dumps({"states": states(fields, weights), "slab": slab(fields, weights)}, indent=2))
+    found = {"states": states(fields, weights), "slab": slab(fields, weights), "climatology": climatology(generator)}
+    print(json.dumps(found, indent=2))
 
 
 def states(fields: Fields, weights: NDArray[np.float64]) -> dict[str, float]:
@@ -62,6 +67,22 @@ def slab(fields: Fields, weights: NDArray[np.float64]) -> dict[str, float]:
         "million_values_per_second": round(fields.size / seconds / 1e6, 1),
         "times_the_read_limit": round(seconds / read, 2),
     }
+
+
+def climatology(generator: np.random.Generator, count: int = 3650, channels: int = 20) -> dict[str, float]:
+    """The climatology by hour and day of the year of 6-hourly states on 64x32 in memory: seconds of wall time."""
+    fields = generator.standard_normal((count, channels, 32, 64), dtype=np.float32)
+    times = np.datetime64("2001-01-01", "ns") + np.arange(count) * np.timedelta64(6, "h")
+    seconds = {}
+    for name, quantiles in (("moments", ()), ("moments_and_quantiles", ClimatologyConfig().quantiles)):
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            write_day_of_year(
+                zarr.open_group(folder, mode="w"), lambda at: fields[at], times, np.arange(count),
+                ClimatologyConfig(quantiles=quantiles), progress=False,
+            )  # fmt: skip
+            seconds[f"seconds_of_{name}"] = round(time.perf_counter() - start, 1)
+    return {"states": count, "channels": channels, **seconds}
 
 
 @njit(nogil=True, fastmath=True, cache=True)

@@ -83,7 +83,7 @@ class Plan:
             f"to do      {self._to_do()}",
             f"disk       {disk}, {shown_size(self.bytes_of_climatology)} of climatology before compression; {room}",
             f"memory     {shown_size(self.bytes_of_memory)} with {self.threads} threads",
-            f"duration   {_duration(self.seconds_for_fields)} for the fields, from one block; checks and climatology beside",
+            f"duration   {_duration(self.seconds_for_fields)} for the fields, from one block; then the climatology",
             self.findings.table(),
         ]
         return "\n".join(lines)

@@ -27,8 +27,10 @@ TILE = 128
 """Points that are sorted together: 50 members of them in float32 take 26 kB."""
 TILES = 8
 """Tiles that are read together: a member's points lie far from the next one's, and short reads are slow."""
-COUNTED = 32768
+COUNTED = 8192
 """Points whose members are counted together: what is counted stays in the cache."""
+AT_ONCE = 8
+"""Members that are counted before the counts are kept."""
 PER_THREAD = 2**20
 """Member values below which another thread is not worth its start."""
 
@@ -166,12 +168,26 @@ def _add_up(tile: Any, sums: Any) -> None:
 
 @compiled
 def _count(members: Any, observation: Any, found: Any) -> None:
+    whole = members.shape[0] // AT_ONCE * AT_ONCE
     for start in range(0, members.shape[1], COUNTED):
         stop = min(start + COUNTED, members.shape[1])
-        target, below, equal = observation[start:stop], found[0, start:stop], found[1, start:stop]
+        below, equal = found[0, start:stop], found[1, start:stop]
         below[:], equal[:] = 0, 0
-        for member in range(members.shape[0]):
-            values = members[member, start:stop]
+        for member in range(0, whole, AT_ONCE):
+            _count_eight(members[member : member + AT_ONCE, start:stop], observation[start:stop], below, equal)
+        for member in range(whole, members.shape[0]):
+            values, target = members[member, start:stop], observation[start:stop]
             for column in range(values.size):
                 below[column] += values[column] < target[column]
                 equal[column] += values[column] == target[column]
+
+
+@compiled
+def _count_eight(values: Any, target: Any, below: Any, equal: Any) -> None:
+    for column in range(target.size):
+        less, same = np.int32(0), np.int32(0)
+        for member in range(AT_ONCE):
+            less += values[member, column] < target[column]
+            same += values[member, column] == target[column]
+        below[column] += less
+        equal[column] += same
