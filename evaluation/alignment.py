@@ -129,8 +129,8 @@ class RegriddedClimatology:
         source = Grid.of(dataset)
         if source.shape[0] * source.shape[1] < self._grid.shape[0] * self._grid.shape[1]:
             raise ScoreError(
-                f"the climatology is on a {source}, coarser than the {self._grid} that is scored on; ask for the "
-                f"climatology's with --grid, or give a finer climatology"
+                f"the climatology is on a {source}, with fewer points than the {self._grid} that is scored on; ask for "
+                "a coarser one with --grid, or give a finer climatology"
             )
         return on_grid(dataset, self._grid)
 

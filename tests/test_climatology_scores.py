@@ -137,7 +137,10 @@ def test_the_other_two_layouts(
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda data: data.isel(latitude=slice(2, None)), "climatology is on a 30x64 grid .*, the truth on a 32x64"),
+        (
+            lambda data: data.isel(latitude=slice(2, None)),
+            "climatology is on a 30x64 grid .*, with fewer points than the 32x64",
+        ),
         (lambda data: data.sel(hour=[6, 18]), "has the hours 06, 18 UTC, got 2001-01-11T00; choose among its hours"),
         (lambda data: data.drop_vars("geopotential_std"), "the climatology lacks geopotential_std; choose other"),
         (lambda data: data.drop_vars(["geopotential", "geopotential_std"]), "the climatology lacks geopotential_250; "),

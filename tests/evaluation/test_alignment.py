@@ -150,7 +150,7 @@ def test_a_climatology_on_another_grid(climatology: RisingClimatology, truth: xr
 
 
 def test_a_climatology_that_is_coarser_is_refused(climatology: RisingClimatology, truth: xr.Dataset) -> None:
-    with pytest.raises(ScoreError, match=r"the climatology is on a 6x8 grid .*, coarser than the 12x24 grid"):
+    with pytest.raises(ScoreError, match=r"the climatology is on a 6x8 grid .*, with fewer points than the 12x24 grid"):
         RegriddedClimatology(climatology, FINE).at(truth["time"].values[:1])
 
 
