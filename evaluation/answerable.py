@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from data_pipeline.errors import ScoreError
 from evaluation.metrics.definitions import FieldStatistic
-from evaluation.metrics.registry import STATISTICS, metric
+from evaluation.metrics.registry import STATISTICS, metric, needed_statistics
 from evaluation.settings import USUAL_THRESHOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from data_pipeline.grid import Grid
     from evaluation.climate import Climatology
     from evaluation.question import Question
+
+LARGEST_MAP = 8e9
+"""Bytes of sums (total and weight, float64) of one run."""
 
 
 def check_answerable(
@@ -64,6 +70,17 @@ def _check_climatology(question: Question, climatology: Climatology | None) -> N
         raise ScoreError(
             f"{', '.join(coarse)} need quantiles, and the climatology has none; give one by hour and day of the year, "
             "e.g. --climatology STORE/day_of_year, or --climatology truth"
+        )
+
+
+def check_map_fits(question: Question, grid: Grid, fields: int, models: int) -> None:
+    """Raise a ScoreError if a map of so many ``fields`` (leads and channels) is too large to be held in memory."""
+    statistics = len(needed_statistics(question.metrics))
+    size = 16 * statistics * models * fields * int(np.prod(grid.shape))
+    if size > LARGEST_MAP:
+        raise ScoreError(
+            f"a map of {fields} fields on a {grid} takes {size / 1e9:.0f} GB, at most {LARGEST_MAP / 1e9:.0f} GB are "
+            "held at a time; score fewer variables or scores, or a coarser --grid"
         )
 
 

@@ -13,7 +13,7 @@ from data_pipeline.progress import track
 from evaluation.aggregate import EveryPoint, Places, on_map
 from evaluation.alignment import RegriddedClimatology, common_grid, on_grid
 from evaluation.answer import answer
-from evaluation.answerable import check_answerable
+from evaluation.answerable import check_answerable, check_map_fits
 from evaluation.climate import Season
 from evaluation.derived import DERIVED
 from evaluation.metrics.registry import needed_statistics
@@ -94,6 +94,8 @@ def score(
     tally = Tally(truth, _places(question, grid, truth), needed_statistics(question.metrics), beside, season,
                   question.settings)  # fmt: skip
     by_run = _by_run(matches, question.part)
+    if question.is_map:
+        check_map_fits(question, grid, max(map(len, by_run), default=0), 1 + len(beside))
     if not by_run:
         count = len({pair.initial_time for pair in matches})
         raise ScoreError(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from data_pipeline.errors import ScoreError
-from evaluation.answerable import check_answerable
+from data_pipeline.grid import Grid
+from evaluation.answerable import check_answerable, check_map_fits
 from evaluation.question import Question
 from evaluation.settings import Settings
 
@@ -64,3 +65,10 @@ def test_questions_survive_their_text() -> None:
 def test_thresholds_must_ascend() -> None:
     with pytest.raises(ScoreError, match=r"got thresholds \(2.0, 1.0\) of x, expected numbers, ascending, each once"):
         Settings(thresholds={"x": (2.0, 1.0)})
+
+
+def test_a_map_that_no_memory_holds_is_refused() -> None:
+    question, fine = Question(metrics=("crps", "rmse"), regions=("map",)), Grid.equiangular(721, 1440, poles=True)
+    check_map_fits(question, fine, fields=40, models=3)
+    with pytest.raises(ScoreError, match=r"a map of 2760 fields on a 721x1440 grid .* takes 413 GB, at most 8 GB are"):
+        check_map_fits(question, fine, fields=69 * 40, models=3)
