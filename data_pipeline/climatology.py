@@ -25,6 +25,8 @@ TROPICAL_YEAR = np.timedelta64(31556926, "s")
 MEAN_HARMONICS = 3
 VARIANCE_HARMONICS = 1
 SHORTEST_RECORD_WITH_SEASONS = np.timedelta64(360, "D")
+_DETERMINED = 1e-6
+"""Of the number of times: smallest eigenvalue of equations that determine all harmonics."""
 
 
 @dataclass(frozen=True)
@@ -93,19 +95,33 @@ def fit_climatology(
 
 
 def _fit(slabs: Iterable[tuple[Times, NDArray[np.floating]]], harmonics: int) -> Floats:
-    """Coefficients by the normal equations; of a record shorter than a year, the constant alone."""
+    """Coefficients by the normal equations, of the values that are there; of less than a year, the constant alone."""
     gram: Floats = np.zeros(())
     moment: Floats = np.zeros(())
+    gaps: dict[int, Floats] = {}
     ends: list[np.datetime64] = []
     for times, fields in slabs:
         basis = _basis(times, 2 * harmonics + 1)
         gram = gram + basis.T @ basis
-        moment = moment + np.tensordot(basis.T, fields.astype(np.float64), axes=1)
+        moment = moment + np.tensordot(basis.T, np.nan_to_num(fields.astype(np.float64), nan=0.0), axes=1)
+        _add_gaps(gaps, basis, np.isnan(fields))
         ends = [*ends[:1], times[0], times[-1]]
     if not ends:
         raise DataError("no times to fit a climatology to, expected at least one; choose a longer period")
     size = len(gram) if ends[-1] - ends[0] >= SHORTEST_RECORD_WITH_SEASONS else 1
-    return _solve(gram[:size, :size], moment[:size])
+    solution = _solve(gram[:size, :size], moment[:size])
+    for channel, missing in gaps.items():
+        grams = gram[:size, :size] - missing[..., :size, :size]
+        solution[:, channel] = _solve_each(grams, moment[:size, channel], least=_DETERMINED * gram[0, 0])
+    return solution
+
+
+def _add_gaps(gaps: dict[int, Floats], basis: Floats, missing: NDArray[np.bool_]) -> None:
+    """Add to each channel's what its missing values would have added to the normal equations at their points."""
+    pairs = basis[:, :, None] * basis[:, None, :]
+    for channel in np.flatnonzero(missing.any(axis=(0, 2, 3))).tolist():
+        own = np.tensordot(missing[:, channel].astype(np.float64), pairs, axes=([0], [0]))
+        gaps[channel] = gaps.get(channel, 0.0) + own
 
 
 def _solve(gram: Floats, moment: Floats) -> Floats:
@@ -115,6 +131,18 @@ def _solve(gram: Floats, moment: Floats) -> Floats:
         )
     solution = np.linalg.solve(gram, moment.reshape(len(gram), -1)).reshape(moment.shape)
     return np.asarray(solution, dtype=np.float64)
+
+
+def _solve_each(grams: Floats, moment: Floats, least: float) -> Floats:
+    """Of points with equations (latitude, longitude, n, n) of their own; NaN where an eigenvalue is below ``least``.
+
+    That is absolute, for what is left of equations without values is rounding.
+    """
+    size = len(moment)
+    known = np.linalg.eigvalsh(grams)[..., 0] > least
+    solvable = np.where(known[..., None, None], grams, np.eye(size))
+    solution = np.linalg.solve(solvable, np.moveaxis(moment, 0, -1)[..., None])[..., 0]
+    return np.moveaxis(np.where(known[..., None], solution, np.nan), -1, 0)
 
 
 def _evaluate(coefficients: Floats, times: Times) -> Floats:

@@ -148,3 +148,26 @@ def test_too_few_days_of_the_year_are_refused() -> None:
     times = np.datetime64("2001-01-01", "ns") + np.arange(9) * np.timedelta64(4383, "h")  # twice a year
     with pytest.raises(DataError, match="the times fall on too few days of the year for 7 harmonics"):
         fit(times, np.zeros((9, *SHAPE)))
+
+
+@pytest.mark.parametrize("size", [100, 1_000_000])
+def test_missing_values_are_left_out_where_they_are(size: int) -> None:
+    times = mock_times("2001-01-01", 2 * 365 * 2, 12)
+    rng = np.random.default_rng(1)
+    coefficients = rng.standard_normal((7, *SHAPE)) * 10
+    fields = harmonics(coefficients, times)
+    fields[:, 1, 0, 1] = np.nan  # land
+    fields[rng.random(len(times)) < 0.3, 1, 1] = np.nan  # ice comes and goes
+    fields[5:, 2, 1, 3] = np.nan  # too few values for seven coefficients
+    fitted = fit(times, fields, size)
+    known = np.ones(SHAPE, bool)
+    known[1, 0, 1] = known[2, 1, 3] = False
+    np.testing.assert_allclose(fitted.mean[:, known], coefficients[:, known], atol=1e-8)
+    np.testing.assert_allclose(fitted.variance[:, known], 0, atol=1e-10)
+    assert np.isnan(fitted.mean[:, ~known]).all()
+    noisy = np.where(np.isnan(fields), np.nan, fields + rng.standard_normal(fields.shape))
+    column = ~np.isnan(noisy[:, 1, 1, 2])
+    p = phase(times[column])
+    basis = np.stack([np.ones_like(p), *(f(k * p) for k in (1, 2, 3) for f in (np.cos, np.sin))], axis=1)
+    expected = np.linalg.lstsq(basis, noisy[column, 1, 1, 2], rcond=None)[0]
+    np.testing.assert_allclose(fit(times, noisy, size).mean[:, 1, 1, 2], expected, rtol=1e-9)
