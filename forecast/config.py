@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from data_pipeline.config import UNKNOWN_KIND, DataConfig, Period
+from data_pipeline.config import DataConfig, Period
 from data_pipeline.errors import ConfigError, DataError
-from data_pipeline.sources import SOURCES
 from forecast.forecaster import check_grid
 from forecast.networks.unet import HEADS
 from forecast.process import PROCESSES, Process, ProcessName
 from forecast.samplers import SamplerName
-
-T = TypeVar("T", bound=BaseModel)
+from forecast.validation import parse_yaml, validated
 
 
 class _Frozen(BaseModel):
@@ -109,23 +106,15 @@ def load_experiment(path: str | Path) -> Experiment:
     ConfigError
         If the file is missing, is no YAML mapping, or has unknown keys or impossible values; each is named.
     """
-    return _validated(Experiment, _parse(_read(path), path), path)
+    return validated(Experiment, parse_yaml(_read(path), path), path)
 
 
 def load_data(path: str | Path) -> DataConfig:
     """The section ``data`` of an experiment, or of a file that has no other; errors as of ``load_experiment``."""
-    values = _parse(_read(path), path)
+    values = parse_yaml(_read(path), path)
     if set(values) == {"data"}:
-        return _validated(_DataAlone, values, path).data
-    return _validated(Experiment, values, path).data
-
-
-def _validated(model: type[T], values: dict[str, Any], path: str | Path) -> T:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        problems = "; ".join(_describe(problem) for problem in error.errors())
-        raise ConfigError(f"{path}: {problems}") from error
+        return validated(_DataAlone, values, path).data
+    return validated(Experiment, values, path).data
 
 
 def shipped_configs() -> dict[str, str]:
@@ -144,44 +133,3 @@ def _read(path: str | Path) -> str:
     if str(path) in shipped:
         return shipped[str(path)]
     raise ConfigError(f"no config file {path}; give a path, or a shipped one: {', '.join(shipped)}")
-
-
-def _parse(text: str, path: str | Path) -> dict[str, Any]:
-    try:
-        values = yaml.load(text, _UniqueKeys)
-    except (yaml.YAMLError, ValueError) as error:  # the latter for dates that do not exist
-        mark = getattr(error, "problem_mark", None)
-        place = f" at line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or (
-            error if isinstance(error, ValueError) else "it holds a character that cannot be"
-        )
-        raise ConfigError(f"{path} is not valid YAML{place}: {problem}; mend it") from error
-    if not isinstance(values, dict):
-        found = type(values).__name__ if values is not None else "nothing"
-        raise ConfigError(f"{path} holds {found}, expected keys and values; see 'sphercast config show planet'")
-    return values
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML lets the last of two equal keys win in silence; here it is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for position, (key, _) in enumerate(node.value):
-            if key.value in keys[:position]:
-                raise yaml.constructor.ConstructorError(problem=f"key {key.value!r} twice", problem_mark=key.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _describe(problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"] if part not in SOURCES) or "config"
-    if problem["type"] == UNKNOWN_KIND:
-        return f"{place}: {problem['msg']}"
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {place!r}; remove it or mend the spelling"
-    if problem["type"] == "missing":
-        return f"missing key {place!r}; add it"
-    if problem["type"] in {"model_type", "model_attributes_type", "dict_type"}:
-        return f"{place}: expected keys with values, got {problem['input']!r}; see 'sphercast config show planet'"
-    message = problem["msg"].removeprefix("Value error, ")
-    return message if place == "config" else f"{place}: {message}, got {problem['input']!r}; mend it"
