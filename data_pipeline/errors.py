@@ -23,6 +23,14 @@ class DataError(SphercastError):
     """Data that are missing, mislabelled, out of range or unreadable."""
 
 
+class TemporaryError(DataError):
+    """Data that are not there yet, or cannot be had just now: the same request may succeed later."""
+
+
+class GoneError(DataError):
+    """Data that will never come: older than a source keeps, or no longer where it used to put them."""
+
+
 class CheckpointError(SphercastError):
     """A checkpoint that is truncated, foreign, or does not fit the data given to it."""
 

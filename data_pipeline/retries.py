@@ -106,9 +106,11 @@ class Attempts:
         _LOG.warning("%s %s; trying again in %.0f s (%s)", host, said(error), pause, tries)
 
 
-async def patiently(what: str, request: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+async def patiently(
+    what: str, request: Callable[[], Coroutine[Any, Any, Answer]], patience: Patience | None = None
+) -> Answer:
     """The answer to ``request``, made again while that can help; a DataError when it cannot."""
-    attempts = Attempts(what)
+    attempts = Attempts(what, patience or PATIENCE)
     while True:
         try:
             return await request()

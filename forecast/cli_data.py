@@ -190,6 +190,36 @@ def data_regrid(
     print(f"regridded: {out}")
 
 
+@data_app.command("latest")
+def data_latest(
+    source: Annotated[str, typer.Argument(help="arco_era5, ecmwf_open_data, folder, gefs or gfs.", metavar="SOURCE")],
+    times: Annotated[list[str], typer.Option("--time", help="UTC, e.g. 2026-06-01T06; may be repeated.")],
+    channels: Annotated[list[str], typer.Option("--channel", help="E.g. temperature_850; may be repeated.")],
+    out: Annotated[Path, typer.Option(help="NetCDF file to write.")],
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE of the source, e.g. model=aifs-single; may be repeated."),
+    ] = None,
+    member: Member = None,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch analyses as a job does, on their own grid; exit code 75 if one is not there yet. Run again to go on."""
+    from data_pipeline.channels import Channels
+    from data_pipeline.errors import TemporaryError
+    from data_pipeline.realtime import Request
+    from data_pipeline.realtime.by_hand import fetch_file, named_source
+    from forecast.initial import parse_time
+
+    chosen = named_source(source, options or [])
+    request = Request(tuple(sorted(map(parse_time, times))), Channels.from_names(channels), member)
+    try:
+        fetch_file(chosen, request, out)
+    except TemporaryError as error:
+        print(f"sphercast: {error}", file=sys.stderr)
+        raise typer.Exit(75) from error
+    print(f"fetched: {out}")
+
+
 @data_app.command("info")
 def data_info(
     path: Annotated[str, typer.Argument(help="A store, file, folder, glob or URL, or 'sample'.")],

@@ -29,7 +29,9 @@ class Fault:
     """What is done ``times`` times instead of answering a request whose path ends with ``path``.
 
     ``status`` answers that; ``silent`` ends the connection without an answer, ``drop`` resets it after half of the
-    body; ``seconds`` answers late. Without them the body ends in good order after half of what was announced.
+    body; ``seconds`` answers late; ``whole`` ignores the range; ``short`` announces half of the bytes of its range, and
+    sends them; ``content_range`` is said instead of the right one. Without them the body ends in good order after half
+    of what was announced.
     """
 
     path: str
@@ -39,16 +41,21 @@ class Fault:
     drop: bool = False
     silent: bool = False
     seconds: float = 0.0
+    whole: bool = False
+    short: bool = False
+    content_range: str = ""
 
 
 @dataclass
 class Loopback:
-    """A running server: its address, the faults that are left, and the paths asked for."""
+    """A running server: its address, the faults that are left, the paths asked for with their ranges, and refusals."""
 
     folder: Path
     url: str = ""
     faults: list[Fault] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    ranges: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fault_for(self, path: str) -> Fault | None:
@@ -97,6 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, head: bool) -> None:
         path = unquote(self.path).lstrip("/")
+        self.loopback.ranges.append((path, self.headers.get("Range", "")))
         fault = self.loopback.fault_for(path)
         if fault and fault.seconds:
             time.sleep(fault.seconds)
@@ -106,13 +114,14 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.status:
             self._refuse(fault.status, fault.headers)
             return
-        file = self.loopback.folder / path
+        file = self.loopback.folder / path.partition("?")[0]
         if not file.is_file():
             self._refuse(404, {})
             return
         self._send(file, fault, head=head)
 
     def _refuse(self, status: int, headers: dict[str, str]) -> None:
+        self.loopback.refused.append(status)
         self.send_response(status)
         for name, value in {"Content-Length": "0", **headers}.items():
             self.send_header(name, value)
@@ -120,17 +129,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, file: Path, fault: Fault | None, *, head: bool) -> None:
         body = file.read_bytes()
-        part = _range(self.headers.get("Range", ""), len(body))
+        part = None if fault and fault.whole else _range(self.headers.get("Range", ""), len(body))
+        if part is not None and part.start >= len(body):
+            self._refuse(416, {"Content-Range": f"bytes */{len(body)}"})
+            return
+        etag = f'"{file.stat().st_mtime_ns}"'
+        if self.headers.get("If-None-Match") == etag:
+            self._refuse(304, {"ETag": etag})
+            return
         self.send_response(200 if part is None else 206)
         if part is not None:
-            self.send_header("Content-Range", f"bytes {part.start}-{part.stop - 1}/{len(body)}")
+            told = f"bytes {part.start}-{part.stop - 1}/{len(body)}"
+            self.send_header("Content-Range", (fault.content_range if fault else "") or told)
             body = body[part]
+        if fault and fault.short:
+            body = body[: len(body) // 2]
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", f'"{file.stat().st_mtime_ns}"')
+        self.send_header("ETag", etag)
         self.end_headers()
         if head:
             return
-        self.wfile.write(body[: len(body) // 2] if fault else body)
+        in_full = fault is None or fault.whole or fault.short or fault.content_range
+        self.wfile.write(body if in_full else body[: len(body) // 2])
         if fault and fault.drop:
             self.connection.setsockopt(*_RESET)
 

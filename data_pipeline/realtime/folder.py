@@ -1,0 +1,116 @@
+"""States in files of one's own: a folder, file, glob, store or URL that another process fills, or the sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from data_pipeline.errors import DataError, TemporaryError, reading
+from data_pipeline.quality.findings import DefectError
+from data_pipeline.reading import SAMPLE, open_states
+from data_pipeline.realtime.keeping import keep_each_time
+from data_pipeline.realtime.request import Readiness, utc_now
+from data_pipeline.realtime.states import states_of
+from data_pipeline.remote import is_url
+from data_pipeline.sources.grib_selection import listed
+from data_pipeline.times import shown
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from data_pipeline.realtime.request import Request
+
+Stamps: TypeAlias = dict[str, tuple[int, int]]
+"""``{file: (size, time of its last change in ns)}``."""
+
+_SECOND = 10**9
+
+
+class FolderSource(BaseModel):
+    """Anything that ``open_states`` reads.
+
+    ``path`` may hold the codes of strftime for the time of a state (``/data/%Y%m%d/%H``). ``step_hours`` chooses one
+    forecast step of GRIB that has several. Files count as whole when they have not changed for ``quiet_seconds``, are
+    read without damage and hold every variable, level and time; a field of nothing but NaN is not there yet.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["folder"] = "folder"
+    path: str = Field(min_length=1)
+    step_hours: int | None = Field(default=None, ge=0)
+    quiet_seconds: float = Field(default=60.0, ge=0)
+
+    def look(self, request: Request, *, now: np.datetime64 | None = None) -> Readiness:
+        """What is not there yet, or is still being written. The wanted fields are read, since they are at hand.
+
+        Raises
+        ------
+        DataError
+            If what is there cannot be meant: no states, no such member.
+        """
+        now = utc_now() if now is None else now
+        missing = {self._lacking(single, now): None for single in request.each_time()}
+        return Readiness(tuple(words for words in missing if words))
+
+    def fetch(self, request: Request, folder: Path) -> xr.Dataset:
+        """Canonical states on the grid that they are on, lazily, from copies in ``folder``."""
+        return keep_each_time(request, folder, (self.kind, self.path), self._read)
+
+    def _lacking(self, single: Request, now: np.datetime64) -> str:
+        """What keeps one time from being complete, in words; empty if nothing does."""
+        path = self._path_at(single.times[0])
+        before = stamps(path)
+        moment = int(now.astype("M8[ns]").astype(np.int64))
+        fresh = [
+            file
+            for file, (_, changed) in before.items()
+            if abs(moment - changed) < self.quiet_seconds * _SECOND  # after a clock was set back it lies ahead
+        ]
+        if fresh:
+            return f"{listed(fresh)} changed less than {self.quiet_seconds:g} s ago and may be written still"
+        try:
+            states = self._read(single)
+        except TemporaryError as error:
+            return str(error)
+        if stamps(path) != before:
+            return f"{path} was changed while it was read"
+        empty = [f"{name} at {shown(single.times[0])}" for name in _empty(states, single)]
+        return f"{path} has nothing but NaN in {listed(empty)}" if empty else ""
+
+    def _read(self, single: Request) -> xr.Dataset:
+        """The states of one time, in memory; a TemporaryError where they may come yet."""
+        path = self._path_at(single.times[0])
+        try:
+            opened = open_states(path, member=single.member, step_hours=self.step_hours)
+            with reading(path):
+                return states_of(opened, single, path).load()
+        except DefectError as error:
+            if error.code != "variable-missing":
+                raise
+            raise TemporaryError(str(error)) from error
+        except DataError as error:
+            raise TemporaryError(str(error)) from error
+
+    def _path_at(self, time: np.datetime64) -> str:
+        return pd.Timestamp(time).strftime(self.path) if "%" in self.path else self.path
+
+
+def stamps(path: str) -> Stamps:
+    """Size and last change of every file that a path, folder or glob means; none of a URL or the sample."""
+    if is_url(path) or path == SAMPLE:
+        return {}
+    exact = Path(path)
+    found = [exact] if exact.exists() else Path(exact.anchor or ".").glob(path.removeprefix(exact.anchor))
+    files = [file for each in found for file in (each.rglob("*") if each.is_dir() else [each]) if file.is_file()]
+    return {str(file): (status.st_size, status.st_mtime_ns) for file in files for status in [file.stat()]}
+
+
+def _empty(states: xr.Dataset, request: Request) -> list[str]:
+    """Channels without any value."""
+    fields = request.channels.stack(states)
+    return [name for name, field in zip(request.channels.names, fields[0], strict=True) if np.isnan(field).all()]

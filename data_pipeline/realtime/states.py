@@ -1,0 +1,60 @@
+"""From opened canonical data to the states of a request: just its times, variables and levels, sums of its length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from data_pipeline.errors import DataError
+from data_pipeline.sources.grib_selection import listed
+from data_pipeline.times import HOUR, shown
+from data_pipeline.variables import variable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from data_pipeline.realtime.request import Request
+
+
+def states_of(opened: xr.Dataset, request: Request, name: str) -> xr.Dataset:
+    """The canonical states of a request out of canonical data, lazily; ``name`` is what messages call the data.
+
+    Accumulated variables are summed over the hours that are asked for, from as many fields as it takes.
+
+    Raises
+    ------
+    DataError
+        If a variable, level or time is not there, or fields do not add up to the sums.
+    """
+    variables = request.channels.variables
+    chosen = request.channels.select(opened)
+    levels = sorted({level for levels in variables.values() for level in levels or ()})
+    chosen = chosen.sel(level=levels) if levels else chosen
+    return xr.Dataset({field: _at(chosen[field], request, name) for field in variables})
+
+
+def _at(field: xr.DataArray, request: Request, name: str) -> xr.DataArray:
+    entry, times = variable(str(field.name)), np.array(request.times, dtype="M8[ns]")
+    if entry.role == "static":
+        return field
+    if not entry.accumulated:
+        _require_times(field, times, name)
+        return field.sel(time=times)
+    hours, own = request.hours_accumulated, int(field.attrs.get("accumulation_hours", request.hours_accumulated))
+    if hours % own:
+        raise DataError(f"{name} has {field.name} as sums over {own} h, expected {hours} h or a part; take other data")
+    ends = [times - before * HOUR for before in range(0, hours, own)]
+    _require_times(field, np.concatenate(ends), name)
+    parts = [field.sel(time=end).assign_coords(time=times) for end in ends]
+    total: xr.DataArray = sum(parts[1:], start=parts[0]).assign_attrs(field.attrs, accumulation_hours=hours)
+    return total
+
+
+def _require_times(field: xr.DataArray, times: NDArray[np.datetime64], name: str) -> None:
+    held = field["time"].values
+    missing = [shown(time) for time in times if time not in held]
+    if missing:
+        have = f"{shown(held.min())}..{shown(held.max())}" if held.size else "no time"
+        raise DataError(f"{name} has no {field.name} at {listed(missing)}, it has {have}; wait, or choose other times")
