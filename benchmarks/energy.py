@@ -17,7 +17,7 @@ import numpy as np
 from data_pipeline.grid import Grid
 from evaluation.metrics.distances import squared_distances
 from evaluation.metrics.multivariate import energy_score
-from evaluation.metrics.variogram import pairs_apart, variogram_score
+from evaluation.metrics.variogram import pairs_apart, variogram_scores
 from evaluation.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def main() -> None:
     work: dict[str, Callable[[], float]] = {
         "read once": lambda: float(members.sum()),
         "energy score": lambda: energy_score(squared_distances(members, observation, weights), fair=True),
-        "variogram score": lambda: variogram_score(
-            members, observation, weights, pairs_apart(grid, separations), order=0.5, fair=True
+        "variogram score": lambda: (
+            variogram_scores(members, observation, weights, pairs_apart(grid, separations), order=0.5).fair
         ),
         "scoringrules.es_ensemble": _scoringrules(members, observation, weights),
     }

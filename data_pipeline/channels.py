@@ -13,7 +13,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.variables import Variable, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -103,6 +103,14 @@ class Channels:
             else:
                 levels[channel.variable_name] = [*(levels.get(channel.variable_name) or []), channel.level]
         return levels
+
+    def positions_of(self, variables: Collection[str]) -> list[int]:
+        """Where the channels of some variables stand.
+
+        >>> Channels.of({"temperature": [850, 500], "2m_temperature": None}).positions_of({"2m_temperature"})
+        [2]
+        """
+        return [position for position, channel in enumerate(self) if channel.variable_name in variables]
 
     def __len__(self) -> int:
         return len(self.channels)

@@ -13,7 +13,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -49,6 +49,12 @@ class Climatology:
         mean = _evaluate(self.mean, times).astype(np.float32)
         std = np.sqrt(np.maximum(_evaluate(self.variance, times), self._floor())).astype(np.float32)
         return self.channels.unstack(mean, coords, dims), self.channels.unstack(std, coords, dims)
+
+    def select(self, variables: Collection[str]) -> Climatology:
+        """That of these variables alone, which takes as much less to evaluate; all of it if it has none of them."""
+        held = self.channels.positions_of(variables) or list(range(len(self.channels)))
+        channels = Channels(tuple(self.channels.channels[position] for position in held))
+        return Climatology(channels, self.grid, self.mean[:, held], self.variance[:, held])
 
     def _floor(self) -> Floats:
         """A tenth of the year's mean variance: a fitted harmonic must not reach zero."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -26,6 +26,8 @@ from data_pipeline.units import plain_units
 from data_pipeline.variables import VARIABLES
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import zarr
     from numpy.typing import NDArray
 
@@ -116,6 +118,12 @@ class DayOfYearClimatology:
         hours = tuple(int(hour) for hour in dataset["hour"].values)
         return cls(channels, Grid.of(north_to_south(labels)), hours, WeatherBench2Records(dataset, channels))
 
+    def select(self, variables: Collection[str]) -> DayOfYearClimatology:
+        """That of these variables alone, which takes as much less to read; all of it if it has none of them."""
+        held = self.channels.positions_of(variables) or list(range(len(self.channels)))
+        channels = Channels(tuple(self.channels.channels[position] for position in held))
+        return replace(self, channels=channels, records=self.records.select(channels, held))
+
     def at(self, times: Times) -> tuple[xr.Dataset, xr.Dataset]:
         """Mean and standard deviation at ``times``: canonical datasets, (time, [level], latitude, longitude).
 
@@ -127,6 +135,11 @@ class DayOfYearClimatology:
         keys = self._keys(times)
         mean = self._dataset(times, [self._whole(self.records.mean(*key), key) for key in keys])
         return mean, self._dataset(times, [self._whole(self.records.std(*key), key) for key in keys])
+
+    @property
+    def has_quantiles(self) -> bool:
+        """Whether ``quantiles_at`` has an answer."""
+        return self.records.has_quantiles
 
     def quantiles_at(self, times: Times) -> xr.Dataset:
         """Quantiles of the nearest day that is kept, at ``times``: (quantile, time, [level], latitude, longitude).

@@ -28,6 +28,11 @@ DAYS = 366
 class Records(Protocol):
     """Fields by hour and day of the year, float32 (channel, latitude, longitude), in the channels' units."""
 
+    @property
+    def has_quantiles(self) -> bool:
+        """Whether there are any."""
+        ...
+
     def mean(self, hour: int, day: int) -> Fields:
         """The mean of one hour and day."""
         ...
@@ -40,6 +45,10 @@ class Records(Protocol):
         """Levels (quantile,), and fields (quantile, channel, ...) of the kept day nearest to ``day``."""
         ...
 
+    def select(self, channels: Channels, positions: list[int]) -> Records:
+        """The same of some channels alone, which stand at these positions among all of its own."""
+        ...
+
 
 @dataclass(frozen=True)
 class GroupRecords:
@@ -47,29 +56,43 @@ class GroupRecords:
 
     group: zarr.Group
     hours: list[int]
+    positions: tuple[int, ...] | None = None
+    """Of the channels that are asked for; None: all."""
+
+    @property
+    def has_quantiles(self) -> bool:
+        """Whether it was built with them."""
+        return "quantiles" in self.group
 
     def mean(self, hour: int, day: int) -> Fields:
         """The mean of one hour and day."""
-        return self._field("mean", hour, day)
+        return self._field("mean", hour, day - 1)
 
     def std(self, hour: int, day: int) -> Fields:
         """The standard deviation of one hour and day."""
-        return self._field("std", hour, day)
+        return self._field("std", hour, day - 1)
 
     def quantiles(self, hour: int, day: int) -> tuple[Floats, Fields]:
         """Of the nearest day that is kept; a DataError if the group has none."""
-        if "quantiles" not in self.group:
+        if not self.has_quantiles:
             raise DataError(f"{self.group.store_path} has no quantiles; build it with 'quantiles' in its climatology")
         ahead = np.abs(values(self.group, "dayofyear_of_quantiles") - day)
         nearest = int(np.argmin(np.minimum(ahead, DAYS - ahead)))
-        with reading(self.group.store_path):
-            fields = _array(self.group, "quantiles")[:, self.hours.index(hour), nearest]
-        return values(self.group, "quantile"), np.asarray(fields, dtype=np.float32)
+        levels = values(self.group, "quantile")
+        return levels, np.stack([self._field("quantiles", level, hour, nearest) for level in range(len(levels))])
 
-    def _field(self, name: str, hour: int, day: int) -> Fields:
+    def select(self, channels: Channels, positions: list[int]) -> GroupRecords:
+        """The same of some channels alone."""
+        held = self.positions or tuple(range(positions[-1] + 1))
+        return GroupRecords(self.group, self.hours, tuple(held[position] for position in positions))
+
+    def _field(self, name: str, *place: int) -> Fields:
+        """One chunk: all channels are read, those that are asked for kept."""
+        *before, hour, day = place
         with reading(self.group.store_path):
-            field = _array(self.group, name)[self.hours.index(hour), day - 1]
-        return np.asarray(field, dtype=np.float32)
+            field = _array(self.group, name)[(*before, self.hours.index(hour), day)]
+        chosen = field if self.positions is None else field[list(self.positions)]
+        return np.asarray(chosen, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -78,6 +101,11 @@ class WeatherBench2Records:
 
     dataset: xr.Dataset
     channels: Channels
+
+    @property
+    def has_quantiles(self) -> bool:
+        """Never."""
+        return False
 
     def mean(self, hour: int, day: int) -> Fields:
         """The mean of one hour and day."""
@@ -90,6 +118,10 @@ class WeatherBench2Records:
     def quantiles(self, hour: int, day: int) -> tuple[Floats, Fields]:
         """A DataError: there are none."""
         raise DataError(f"WeatherBench2's climatology has no quantiles, asked for day {day} at {hour:02d} UTC; fit one")
+
+    def select(self, channels: Channels, positions: list[int]) -> WeatherBench2Records:
+        """The same of some channels alone."""
+        return WeatherBench2Records(self.dataset, channels)
 
     def _fields(self, suffix: str, hour: int, day: int) -> Fields:
         if day not in self.dataset["dayofyear"].values:

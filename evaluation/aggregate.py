@@ -109,9 +109,12 @@ class Places:
         return self._totals(np.ones(self.grid.shape))
 
     def _totals(self, values: Floats) -> Floats:
-        """Weighted sums (region, *axes) of values (*axes, latitude, longitude) without NaN."""
+        """Weighted sums (region, *axes) of values (*axes, latitude, longitude) without NaN.
+
+        Row by row and without BLAS, whose sums depend on the number of threads: a worker has another than a laptop.
+        """
         totals = [
-            np.tensordot(values[..., rows, columns], weights, axes=([-2, -1], [0, 1]))
+            np.einsum("...ij,ij->...i", values[..., rows, columns], weights).sum(axis=-1)
             for rows, columns, weights in self._windows
         ]
         return np.asarray(totals, dtype=np.float64)

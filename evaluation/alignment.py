@@ -18,6 +18,7 @@ from data_pipeline.regrid.files import target_of
 from data_pipeline.remote import is_url
 from data_pipeline.store import is_store, open_store
 from data_pipeline.times import shown
+from evaluation.climate import has_quantiles
 from evaluation.readers.fields import HORIZONTAL, lazily
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class RegriddedClimatology:
 
     def __init__(self, climatology: Climatology, grid: Grid) -> None:
         self._climatology, self._grid = climatology, grid
-        if hasattr(climatology, "quantiles_at"):
+        if has_quantiles(climatology):
             self.quantiles_at = self._quantiles_at
 
     def at(self, times: Times) -> tuple[xr.Dataset, xr.Dataset]:

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_pipeline.grid import Grid
 from evaluation.damped_persistence import scored_period
 from evaluation.metrics.forms import Ensemble
-from evaluation.other_years import DAY, fields_at, some
+from evaluation.other_years import DAY
 from evaluation.pairs import minutes
+from evaluation.probabilistic_climatology import some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import xarray as xr
     from numpy.typing import NDArray
 
     from data_pipeline.channels import Channel
     from evaluation.metrics.forms import Floats
     from evaluation.pairs import Field, Match
+    from evaluation.record import Record
     from evaluation.settings import Settings
 
 BLOCK = 64
@@ -52,48 +52,55 @@ class AnalogEnsemble:
     name = "analogs"
 
     def __init__(
-        self, truth: xr.Dataset, matches: Sequence[Match], settings: Settings, channels: Sequence[Channel] | None = None
+        self, truth: Record, matches: Sequence[Match], settings: Settings, channels: Sequence[Channel] | None = None
     ) -> None:
-        self._truth, self._count = truth, settings.analogs
-        self._times = truth["time"].values.astype("datetime64[ns]")
-        self._position = {time: place for place, time in enumerate(self._times)}
+        self._truth, self._times, self._count = truth, truth.times, settings.analogs
         self._channels = list(dict.fromkeys(match.channel for match in matches)) if channels is None else channels
         self._leads = sorted({match.lead_time for match in matches})
         self._scored, self._gap = scored_period(matches), settings.analog_gap_days * DAY.astype("timedelta64[s]")
-        starts = sorted({match.initial_time for match in matches} & set(self._position))
+        starts = sorted({match.initial_time for match in matches if truth.holds(match.initial_time)})
         self._starts = {time: place for place, time in enumerate(starts)}
 
     @cached_property
     def candidates(self) -> NDArray[np.int64]:
-        """Positions of past states: all leads later the truth is there, and all of it is away from what is scored."""
+        """Positions of past states: at an hour of initial times, all leads later the truth is there, and all of it is
+        away from what is scored.
+        """
         first, last = self._scored
+        hours = {(time - first) % DAY for time in self._starts}
+        asked = np.isin((self._times - first) % DAY, np.array([*hours], dtype=(first - first).dtype))
         whole = np.logical_and.reduce([np.isin(self._times + lead, self._times) for lead in self._leads])
         away = (self._times + self._leads[-1] <= first - self._gap) | (self._times >= last + self._gap)
-        return np.flatnonzero(whole & away)
+        return np.flatnonzero(asked & whole & away)
 
     @cached_property
     def distances(self) -> Floats:
         """Of every initial time and candidate, (initial time, candidate)."""
         total = np.zeros((len(self._starts), len(self.candidates)))
-        for channel in self._channels:
-            squares = self._squares(channel)
-            scale = squares.mean() if squares.size else 1.0
-            total += squares / scale if scale > 0 else 0.0
+        names = dict.fromkeys(channel.variable_name for channel in self._channels)
+        for name in names if total.size else ():  # a variable at a time, whose levels are read together
+            own = [channel for channel in self._channels if channel.variable_name == name]
+            for squares in self._squares(own):
+                scale = squares.mean()
+                total += squares / scale if scale > 0 else 0.0
         return total
 
-    def _squares(self, channel: Channel) -> Floats:
+    def _squares(self, channels: Sequence[Channel]) -> list[Floats]:
         """Mean square differences over the sphere; a missing value counts as the first initial state's."""
-        own = fields_at(self._truth, channel, np.array([self._position[time] for time in self._starts]))
-        centre = own[0].astype(np.float64)  # differences from it keep the digits that squares of large values lose
-        ours = self._weighted(own, centre)
-        parts = [
-            _square_distances(ours, self._weighted(fields_at(self._truth, channel, block), centre))
-            for block in np.split(self.candidates, range(BLOCK, len(self.candidates), BLOCK))
-        ]
-        return np.concatenate(parts, axis=1)
+        starts = np.array([self._truth.position(time) for time in self._starts])
+        ours = [self._truth.fields(channel, starts) for channel in channels]
+        centres = [own[0].astype(np.float64) for own in ours]  # differences from it keep digits that squares lose
+        weighted = [self._weighted(own, centre) for own, centre in zip(ours, centres, strict=True)]
+        squares = [np.empty((len(starts), len(self.candidates))) for _ in channels]
+        for start in range(0, len(self.candidates), BLOCK):
+            part = slice(start, start + BLOCK)
+            for channel, centre, own, found in zip(channels, centres, weighted, squares, strict=True):
+                theirs = self._weighted(self._truth.fields(channel, self.candidates[part]), centre)
+                found[:, part] = _square_distances(own, theirs)
+        return squares
 
     def _weighted(self, fields: Field, centre: Floats) -> Floats:
-        area = Grid.of(self._truth).area_weights()[:, None] / centre.size
+        area = self._truth.grid.area_weights()[:, None] / centre.size
         return np.nan_to_num((fields - centre) * np.sqrt(area), nan=0.0).reshape(-1, centre.size)
 
     def chosen(self, initial_time: np.datetime64) -> NDArray[np.int64]:
@@ -124,9 +131,9 @@ class AnalogEnsemble:
         past = self.chosen(match.initial_time) if match.initial_time in self._starts else np.zeros(0, dtype=np.int64)
         if len(past) < _FEWEST_MEMBERS:
             return Ensemble.of(np.full((_FEWEST_MEMBERS, *observation.shape), np.nan), observation)
-        later = np.array([self._position[time] for time in self._times[past] + match.lead_time])
+        later = np.array([self._truth.position(time) for time in self._times[past] + match.lead_time])
         order = np.argsort(later)
-        return Ensemble.of(fields_at(self._truth, match.channel, later[order]), observation)
+        return Ensemble.of(self._truth.fields(match.channel, later[order]), observation)
 
 
 def _square_distances(ours: Floats, theirs: Floats) -> Floats:

@@ -10,10 +10,10 @@ from data_pipeline.grid import Grid
 from evaluation.aggregate import on_map
 from evaluation.answerable import check_sizes
 from evaluation.assemble import mean_statistics, sample_sizes, to_scores
+from evaluation.combine import combine
 from evaluation.pairs import minutes
 from evaluation.question import Question
-from evaluation.score_files import read_scores, read_sums
-from evaluation.sums import combine
+from evaluation.score_files import SumsFiles, read_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,10 +52,11 @@ def answer(sums: Sums, question: Question, about: Mapping[str, str]) -> Answer:
     return Answer(scores.merge(sample_sizes(sums, scores, question.by)).assign_attrs(attributes), sums)
 
 
-def merge(paths: Sequence[Path], *, allow_missing: bool = False) -> Answer:
+def merge(paths: Sequence[Path], *, allow_missing: bool = False, into: Path | None = None) -> Answer:
     """The scores of all parts, as if they had been made at once.
 
-    With ``allow_missing`` the parts may be incomplete; those that lack are listed in the attribute ``missing``.
+    With ``allow_missing`` the parts may be incomplete; those that lack are listed in the attribute ``missing``. The
+    sums are put together in memory, or in the file ``into``, of which the answer's are read when they are asked for.
 
     Raises
     ------
@@ -63,8 +64,8 @@ def merge(paths: Sequence[Path], *, allow_missing: bool = False) -> Answer:
         If a file holds no sums, one of n parts lacks, the parts were asked different questions, are of different
         grids, truths or models, an initial time occurs twice, or scores cannot be had of ensembles of several sizes.
     """
-    parts = [(path, read_scores(path), read_sums(path)) for path in paths]
-    asked_each = {path: _question(path, scores.attrs) for path, scores, _ in parts}
+    parts = {path: read_scores(path) for path in paths}
+    asked_each = {path: _question(path, scores.attrs) for path, scores in parts.items()}
     lacking = _lacking_parts([asked.part for asked in asked_each.values()])
     if lacking and not allow_missing:
         raise ScoreError(f"{lacking}; score and give all parts, or pass --allow-missing to merge the others")
@@ -73,12 +74,12 @@ def merge(paths: Sequence[Path], *, allow_missing: bool = False) -> Answer:
     for path, asked in others:
         if asked != first[1]:
             raise ScoreError(f"{path} was asked {_difference(asked, first[1])}; score all parts alike")
-    about = _together({path: scores.attrs for path, scores, _ in parts})
+    about = _together({path: scores.attrs for path, scores in parts.items()})
     check_sizes(first[1], [int(size) for size in about["ensemble_size"].split()])
     if lacking:
         about["missing"] = lacking if about["missing"] == "none" else f"{about['missing']}; {lacking}"
-    merged = answer(combine([sums for _, _, sums in parts], first[1].by), first[1], about)
-    return replace(merged, scores=on_map(merged.scores, Grid.of(parts[0][1]))) if first[1].is_map else merged
+    merged = answer(combine(SumsFiles(tuple(paths)), first[1].by, into), first[1], about)
+    return replace(merged, scores=on_map(merged.scores, Grid.of(parts[first[0]]))) if first[1].is_map else merged
 
 
 def _lacking_parts(parts: Sequence[tuple[int, int]]) -> str:
@@ -114,6 +115,9 @@ def _together(attributes: Mapping[Path, Mapping[str, object]]) -> dict[str, str]
     for name in about.keys() & _JOINED.keys():
         texts = dict.fromkeys(str(own[name]) for own in attributes.values() if own.get(name, "none") != "none")
         about[name] = _JOINED[name].join(texts) or "none"
+    if all("unreadable_fields" in own for own in attributes.values()):
+        counts = [str(own["unreadable_fields"]).split(" of ") for own in attributes.values()]
+        about["unreadable_fields"] = " of ".join(str(sum(map(int, column))) for column in zip(*counts, strict=True))
     sizes = {int(size) for own in attributes.values() for size in str(own["ensemble_size"]).split()}
     return {**about, "ensemble_size": " ".join(map(str, sorted(sizes)))}
 

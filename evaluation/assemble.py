@@ -9,7 +9,7 @@ import xarray as xr
 
 from data_pipeline.variables import COORDINATE_ATTRIBUTES
 from evaluation.metrics.registry import metric
-from evaluation.sums import group_sums, statistics_of
+from evaluation.sums import group_sums, statistics_of, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -50,17 +50,22 @@ def _axes_that_differ(fields: Iterable[xr.DataArray]) -> set[Hashable]:
 
 
 def mean_statistics(sums: xr.Dataset, by: str | None = None) -> dict[str, xr.DataArray]:
-    """Means over initial times (within groups) of a variable's statistics, by name."""
+    """Means over initial times (within groups) of a variable's statistics, by name; one array is read at a time."""
     means = {}
+    weights: dict[str, xr.DataArray] = {}
     for statistic in statistics_of(sums):
-        pair = sums[[f"total_{statistic}", f"weight_{statistic}"]]
-        if "initial_time" in pair.dims:
-            pair = group_sums(pair, by)
-        if by is None:
-            pair = pair.isel(group=0, drop=True)
-        total, weight = pair[f"total_{statistic}"], pair[f"weight_{statistic}"]
+        shared = weights_of(sums, statistic)
+        if shared not in weights:
+            weights[shared] = _over_times(sums[shared], by)
+        total, weight = _over_times(sums[f"total_{statistic}"], by), weights[shared]
         means[statistic] = (total / weight.where(weight > 0)).transpose(*total.dims)
     return means
+
+
+def _over_times(field: xr.DataArray, by: str | None) -> xr.DataArray:
+    """Added up over initial times (within groups)."""
+    summed = group_sums(field.to_dataset(name="sum"), by)["sum"] if "initial_time" in field.dims else field
+    return summed.isel(group=0, drop=True) if by is None else summed
 
 
 def sample_sizes(sums: Sums, scores: xr.Dataset, by: str | None = None) -> xr.Dataset:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from evaluation.metrics.forms import Gaussian, Point
-from evaluation.pairs import Snapshots, minutes
+from evaluation.pairs import minutes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import xarray as xr
     from numpy.typing import NDArray
 
     from evaluation.climate import Season
     from evaluation.metrics.forms import Forecast
     from evaluation.pairs import Match
+    from evaluation.record import Record
 
 
 class Baseline(Protocol):
@@ -42,22 +42,19 @@ class Persistence:
 
     name = "persistence"
 
-    def __init__(self, truth: xr.Dataset) -> None:
-        self._times = set(truth["time"].values.astype("datetime64[ns]"))
-        self._initial = Snapshots(truth)
+    def __init__(self, truth: Record) -> None:
+        self._truth = truth
 
     def lacks(self, matches: Sequence[Match]) -> list[str]:
         """Initial times that the truth does not have."""
-        lacking = {match.initial_time for match in matches} - self._times
-        return [
-            f"the truth lacks the initial time {minutes(time)}, which persistence needs" for time in sorted(lacking)
-        ]
+        lacking = sorted({match.initial_time for match in matches if not self._truth.holds(match.initial_time)})
+        return [f"the truth lacks the initial time {minutes(time)}, which persistence needs" for time in lacking]
 
     def forecast(self, match: Match, observation: NDArray[np.floating]) -> Point:
         """The initial field."""
-        if match.initial_time not in self._times:
+        if not self._truth.holds(match.initial_time):
             return Point.of(np.full(observation.shape, np.nan), observation)
-        return Point.of(self._initial.field(match.channel, match.initial_time), observation)
+        return Point.of(self._truth.field(match.channel, match.initial_time), observation)
 
 
 class GaussianClimatology:

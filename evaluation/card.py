@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from evaluation.comparison_text import Row, rows
-from evaluation.improvement import MEANING
-from evaluation.shown import field_name, lead_name, score_name, units
+from evaluation.shown import field_name, is_share, lead_name, score_name, times_line, units
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,10 +21,14 @@ BETTER, WORSE, UNSURE = "#0072b2", "#d55e00", "#8a8a8a"
 
 _SMALLEST = 0.3
 """Of a mark, so that its direction can be seen."""
+_LEAST = 0.001
+"""p-value that is written out; tests are no surer of smaller ones."""
 
 
 class Mark(NamedTuple):
     """A triangle: up if better; its size, the square root of the improvement's share of the full one, 0.3 to 1.
+
+    A size of 0 is a dot: neither is better.
 
     ``claimed`` where there are enough initial times for a test; ``significant`` where it says so.
     """
@@ -38,14 +41,15 @@ class Mark(NamedTuple):
     @property
     def colour(self) -> str:
         """Of the triangle's edge, and its face where it is significant."""
-        if not self.claimed:
+        if not self.claimed or not self.size:
             return UNSURE
         return BETTER if self.better else WORSE
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Fields by lead, of one region and metric; marks of ``full`` per cent and more have the full size."""
+    """Fields by lead, of one region (and season, month or hour) and metric; marks of ``full`` per cent and more have
+    the full size."""
 
     region: str
     metric: str
@@ -59,9 +63,12 @@ class Panel:
 
     @property
     def scale(self) -> str:
-        """What the full size means."""
-        relative = MEANING[self.rows[0].cells.attrs["direction"]].startswith("%")
-        return f"full size: {self.full:g} %" if relative else f"full size: {self.full / 100:g}"
+        """What the full size means: a share, or a difference of scores in their own units."""
+        if is_share(self.rows[0].cells.attrs["direction"]):
+            return f"full size: {self.full:g} %"
+        stored = {str(row.cells.attrs["units"]) for row in self.rows}
+        unit = "" if stored == {"1"} else f" {stored.pop()}" if len(stored) == 1 else ", each in its units"
+        return f"full size: {self.full / 100:g}{unit}"
 
     def leads(self) -> list[float]:
         """Hours, of all rows."""
@@ -73,7 +80,7 @@ class Panel:
         if cell is None:
             return None
         gain = float(cell["improvement"])
-        size = float(np.clip(np.sqrt(abs(gain) / self.full), _SMALLEST, 1.0))
+        size = float(np.clip(np.sqrt(abs(gain) / self.full), _SMALLEST, 1.0)) if gain else 0.0
         return Mark(gain >= 0, size, bool(cell["significant"]), bool(cell["p_value"].notnull()))
 
     def cell(self, row: Row, hours: float) -> xr.Dataset | None:
@@ -85,10 +92,10 @@ class Panel:
 
 
 def panels(comparison: Comparison) -> list[Panel]:
-    """In order of region, then metric."""
+    """In order of region, group, then metric."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows(comparison):
-        groups.setdefault((row.region, row.metric), []).append(row)
+        groups.setdefault((row.place, row.metric), []).append(row)
     full = {name: _full_size([row for row in rows(comparison) if row.metric == name]) for _, name in groups}
     return [Panel(region, name, own, full[name]) for (region, name), own in groups.items()]
 
@@ -96,21 +103,38 @@ def panels(comparison: Comparison) -> list[Panel]:
 def words(comparison: Comparison, row: Row, cell: xr.Dataset) -> str:
     """One cell in a sentence."""
     scale, unit = units(row.metric, str(cell.attrs["units"]))
+    after = f" {unit}" if unit else ""
     scores = " and ".join(
-        f"{name} {_three(float(cell[side]) * scale)}{' ' * bool(unit)}{unit}"
+        f"{name} {_three(float(cell[side]) * scale)}{after}"
         for name, side in ((comparison.ours, "ours"), (comparison.theirs, "theirs"))
     )
-    place = f"{field_name(row.variable, row.level)}, {score_name(row.metric)}, {row.region}"
-    head = f"{place}, {lead_name(float(cell['lead_time']))}: {float(cell['improvement']):+.1f} %"
+    place = f"{field_name(row.variable, row.level)}, {score_name(row.metric)}, {row.place}"
+    gain, low, high, own = _gain_words(cell, scale, after)
+    head = f"{place}, {lead_name(float(cell['lead_time']))}: improvement {gain}{own}"
     size = int(cell["sample_size"])
     times = f"{size} initial time{'s' if size != 1 else ''}"
     if np.isnan(float(cell["p_value"])):
         return f"{head}, no claim; {scores}; {times}"
     claim = "significant" if cell["significant"] else "not significant"
-    ends = (
-        f"{float(comparison.attributes['confidence']):.0%}: {float(cell['lower']):+.1f} to {float(cell['upper']):+.1f}"
-    )
-    return f"{head} ({ends}), p = {float(cell['p_value']):.2g}, {claim}; {scores}; {times}"
+    ends = f"{float(comparison.attributes['confidence']):.0%} interval {low} to {high}{own}"
+    chance = f"p = {p_value:.2g}" if (p_value := float(cell["p_value"])) >= _LEAST else f"p < {_LEAST:g}"
+    return f"{head} ({ends}), {chance}, {claim}; {scores}; {times}"
+
+
+def _gain_words(cell: xr.Dataset, scale: float, after: str) -> tuple[str, str, str, str]:
+    """An improvement, its ends and its unit: a share in per cent, a difference of scores in the units of these."""
+    share = is_share(cell.attrs["direction"])
+    values = [float(cell[name]) for name in ("improvement", "lower", "upper")]
+    gain, low, high = (f"{value:+.1f}" if share else f"{value / 100 * scale:+.3f}" for value in values)
+    return gain, low, high, " %" if share else after
+
+
+def about_times(comparison: Comparison) -> str:
+    """Initial times, their step if there are several, and the sizes of ensembles."""
+    about = comparison.attributes
+    times = about["initial_times"].split()
+    step = f", {about['initial_times_spacing']}" if len(times) > 1 else ""
+    return f"{times_line(times)}{step}; {about['ensemble_size'] or 'no ensembles'}"
 
 
 def _full_size(own: list[Row]) -> float:

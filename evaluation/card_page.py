@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from evaluation.card import Mark, Panel, panels, words
-from evaluation.shown import field_name, lead_name
+from evaluation.card import Mark, Panel, about_times, panels, words
+from evaluation.shown import capital, field_name, lead_name
 
 if TYPE_CHECKING:
     from evaluation.compare import Comparison
@@ -14,27 +14,39 @@ if TYPE_CHECKING:
 
 _STYLE = """
 body { font: 14px/1.45 system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; color: #1a1a1a; background: #fff;
-  margin: 1.5rem; }
+  margin: 1.5rem 1.5rem 6rem; }
 h1 { font-size: 1.35rem; margin: 0 0 .3rem; }
 h2 { font-size: 1.05rem; margin: 1.4rem 0 .2rem; border-bottom: 1px solid #ccc; }
 p, ul { margin: .2rem 0; max-width: 75rem; }
 .panels { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; }
-.scroll { overflow-x: auto; max-width: 100%; }
+.scroll { overflow-x: auto; max-width: 100%; padding-bottom: .3rem; }
 table { border-collapse: collapse; }
 caption { text-align: left; font-weight: 600; padding: .5rem 0 .2rem; }
 caption span { font-weight: 400; color: #555; }
 th { font-weight: 400; white-space: nowrap; }
 thead th { font-size: 12px; color: #444; padding: 0 2px; }
 tbody th { text-align: left; padding: 0 .8rem 0 0; position: sticky; left: 0; background: #fff; }
-td { border: 1px solid #e2e2e2; padding: 0; width: 30px; height: 24px; text-align: center; }
-td:hover { background: #fff3c4; }
+td { border: 1px solid #e2e2e2; padding: 0; min-width: 30px; height: 24px; text-align: center; }
+td[aria-label]:hover, td[aria-label]:focus { background: #fff3c4; outline: 2px solid #1a1a1a; outline-offset: -2px; }
+td[aria-label]:hover::after, td[aria-label]:focus::after { content: attr(aria-label); position: fixed; z-index: 1;
+  left: 0; right: 0; bottom: 0; padding: .6rem 1.5rem; background: #1a1a1a; color: #fff; text-align: left;
+  pointer-events: none; }
 tr.first th, tr.first td { border-top: 2px solid #bbb; }
 svg { width: 22px; height: 22px; vertical-align: middle; }
+.key { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem 1.4rem; }
+@media (max-width: 40rem) {
+  body { margin: .7rem .7rem 8rem; }
+  tbody th { white-space: normal; min-width: 8.2rem; padding: .2rem .4rem .2rem 0; font-size: 13px; line-height: 1.2; }
+}
+@media print { .scroll { overflow: visible; } }
 """
 
 
 def card_page(comparison: Comparison) -> str:
-    """HTML; the numbers of a cell are shown when the pointer rests on it, and read out by screen readers."""
+    """HTML; the numbers of a cell are shown at the foot of the window when it is pointed at, tapped or reached by key.
+
+    Screen readers read them out.
+    """
     regions: dict[str, list[Panel]] = {}
     for panel in panels(comparison):
         regions.setdefault(panel.region, []).append(panel)
@@ -52,8 +64,6 @@ def card_page(comparison: Comparison) -> str:
 
 def _preface(comparison: Comparison) -> str:
     about = comparison.attributes
-    times = about["initial_times"].split()
-    span = f"{times[0]} to {times[-1]}" if len(times) > 1 else times[0]
     ours, theirs = escape(comparison.ours), escape(comparison.theirs)
     keys = [
         (Mark(True, 1.0, True, True), f"{ours} better, significant"),
@@ -62,12 +72,12 @@ def _preface(comparison: Comparison) -> str:
         (Mark(False, 0.7, False, True), f"{theirs} better, not significant"),
         (Mark(True, 0.7, False, False), "no claim: too few initial times"),
     ]
-    legend = " &ensp; ".join(f"{_triangle(mark)} {text}" for mark, text in keys)
+    legend = "".join(f"<li>{_triangle(mark)} {text}</li>" for mark, text in keys)
     return (
-        f"<p>{len(times)} initial time{'s' if len(times) != 1 else ''}, {span} UTC "
-        f"({escape(about['initial_times_spacing'])}); {escape(about['ensemble_size'] or 'no ensembles')}.</p>\n"
-        f"<p>{escape(about['test'])}; false discovery rate {escape(about['false_discovery_rate'])}.</p>\n"
-        f"<p>{legend}</p>\n<p>The area of a triangle grows with the improvement. Rest on a cell for its numbers.</p>\n"
+        f"<p>{escape(about_times(comparison))}.</p>\n"
+        f"<p>{escape(capital(about['test']))}; false discovery rate {escape(about['false_discovery_rate'])}.</p>\n"
+        f'<ul class="key">{legend}</ul>\n'
+        "<p>The area of a triangle grows with the improvement. Point at a cell, or tap it, for its numbers.</p>\n"
     )
 
 
@@ -96,10 +106,12 @@ def _cell(comparison: Comparison, panel: Panel, row: Row, hours: float) -> str:
     if cell is None or mark is None:
         return "<td></td>"
     text = escape(words(comparison, row, cell), quote=True)
-    return f'<td title="{text}" aria-label="{text}">{_triangle(mark)}</td>'
+    return f'<td tabindex="0" aria-label="{text}">{_triangle(mark)}</td>'
 
 
 def _triangle(mark: Mark) -> str:
+    if not mark.size:
+        return f'<svg viewBox="-11 -11 22 22" aria-hidden="true"><circle r="2" fill="{mark.colour}"/></svg>'
     reach, sign = 9 * mark.size, 1 if mark.better else -1
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in
                       ((0, -sign * reach), (reach, sign * reach * 0.8), (-reach, sign * reach * 0.8)))  # fmt: skip

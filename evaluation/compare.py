@@ -9,15 +9,18 @@ import numpy as np
 import xarray as xr
 
 from data_pipeline.errors import ScoreError
+from evaluation.by_group import group_name, grouping, in_groups, side_by_group
 from evaluation.estimates import Trial, estimate, has_series, only, score_of
 from evaluation.improvement import MEANING, improvement
 from evaluation.metrics.registry import metric
 from evaluation.pairs import minutes
 from evaluation.scored import side_by_side
-from evaluation.significance import MINIMUM_TIMES, TESTS, Spacing, false_discoveries, spacing
+from evaluation.significance import MINIMUM_TIMES, TESTS, false_discoveries, spacing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from evaluation.scored import Scored
     from evaluation.sums import Sums
@@ -34,12 +37,12 @@ class Comparison:
     ----------
     cells
         By metric and variable: ``ours``, ``theirs`` (scores), ``improvement``, ``lower``, ``upper`` (per cent, positive
-        where ours is better), ``p_value``, ``significant`` and ``sample_size``, each (lead_time, [level], region), with
-        the attributes ``metric``, ``variable``, ``units`` and ``direction``.
+        where ours is better), ``p_value``, ``significant`` and ``sample_size``, each ([group], lead_time, [level],
+        region), with the attributes ``metric``, ``variable``, ``units`` and ``direction``.
     notes
         What could not be compared, and what a reader must know.
     attributes
-        Names, test, initial times.
+        Names, test, initial times; ``by``, if seasons, months or initial hours are compared apart.
     """
 
     ours: str
@@ -63,6 +66,7 @@ def compare(
     metrics: Sequence[str] | None = None,
     trial: Trial = Trial(),  # noqa: B008, frozen
     alpha: float = ALPHA,
+    by: str | None = None,
 ) -> Comparison:
     """Compare two models where both have scores.
 
@@ -76,31 +80,47 @@ def compare(
         How intervals and p-values are found.
     alpha
         Share of false discoveries (Benjamini-Hochberg) over all cells.
+    by
+        ``season``, ``month`` or ``hour``: each is compared by itself; ``all``: none is. Default: as both were scored.
 
     Raises
     ------
     ScoreError
         If nothing can be compared.
     """
+    by, ungrouped = grouping(ours, theirs, by)
     sums, lacking = side_by_side([ours, theirs])
     names, notes = _comparable(ours, theirs, sums, metrics)
+    groups = {variable: in_groups(own, by) for variable, own in sums.items()}
     cells = {
-        (name, variable): _cells(own, name, variable, (ours.name, theirs.name), trial)
+        (name, variable): _of_groups(groups[variable], name, variable, (ours.name, theirs.name), trial, by)
         for variable, own in sums.items() for name in names if has_series(own, name)
     }  # fmt: skip
-    gaps = spacing(_times(sums))
-    count = max(int(own["sample_size"].max()) for own in cells.values())
-    notes = [*lacking, *notes, *_caveats(ours, theirs), *_few(count, gaps)]
-    attributes = {
+    notes = [*lacking, *notes, *ungrouped, *_caveats(ours, theirs), *_few(cells, groups, by)]
+    about = _about(ours, theirs, sums, trial, alpha) | ({} if by is None else {"by": by})
+    return Comparison(ours.name, theirs.name, _marked(cells, alpha, trial.confidence), notes, about)
+
+
+def _about(ours: Scored, theirs: Scored, sums: Sums, trial: Trial, alpha: float) -> dict[str, str]:
+    """The attributes of a comparison."""
+    times = _times(sums.values())
+    return {
         "title": f"{ours.name} against {theirs.name}",
-        "initial_times": " ".join(minutes(time) for time in _times(sums)),
-        "initial_times_spacing": str(gaps),
+        "initial_times": " ".join(minutes(time) for time in times),
+        "initial_times_spacing": str(spacing(times)),
         "test": TESTS[trial.test],
         "confidence": f"{trial.confidence:g}",
         "false_discovery_rate": f"{alpha:g} (Benjamini and Hochberg 1995), over all cells",
         "ensemble_size": ", ".join(f"{one.name} {one.members}" for one in (ours, theirs) if one.members),
     }
-    return Comparison(ours.name, theirs.name, _marked(cells, alpha, trial.confidence), notes, attributes)
+
+
+def _of_groups(
+    groups: Mapping[str, xr.Dataset], name: str, variable: str, models: tuple[str, str], trial: Trial, by: str | None
+) -> xr.Dataset:
+    """As ``_cells``, of each group by itself."""
+    found = {group: _cells(own, name, variable, models, trial) for group, own in groups.items()}
+    return side_by_group(found, by)
 
 
 def _cells(sums: xr.Dataset, name: str, variable: str, models: tuple[str, str], trial: Trial) -> xr.Dataset:
@@ -132,7 +152,7 @@ def _comparable(ours: Scored, theirs: Scored, sums: Sums, wanted: Sequence[str] 
     if undecided:
         notes.append(f"not compared, as neither way is better: {', '.join(undecided)}")
     if without:
-        notes.append(f"not compared, as not kept for each initial time: {', '.join(without)}")
+        notes.append(f"not compared, as there is no one number for each initial time: {', '.join(without)}")
     if not names:
         raise ScoreError(
             f"no score can be compared of {ours.name} and {theirs.name}: {'; '.join(notes) or 'none is in both'}; "
@@ -155,13 +175,29 @@ def _caveats(ours: Scored, theirs: Scored) -> list[str]:
     return notes
 
 
-def _few(count: int, gaps: Spacing) -> list[str]:
-    notes = [] if gaps.even else [f"initial times are {gaps}"]
-    if count < MINIMUM_TIMES:
-        notes.append(
-            f"{count} initial time{'s' if count != 1 else ''}: nothing is claimed with fewer than {MINIMUM_TIMES}"
-        )
-    return notes
+def _few(
+    cells: Mapping[tuple[str, str], xr.Dataset], groups: Mapping[str, Mapping[str, xr.Dataset]], by: str | None
+) -> list[str]:
+    """What groups, or else the whole, have too few or uneven initial times."""
+    uneven, short = [], []
+    for group in dict.fromkeys(group for own in groups.values() for group in own):
+        which = f"{group_name(by, group)}: " if by else ""
+        gaps = spacing(_times([own[group] for own in groups.values() if group in own]))
+        count = max(_largest(own, group) for own in cells.values())
+        if not gaps.even:
+            uneven.append(f"{which}initial times are {gaps}")
+        if count < MINIMUM_TIMES:
+            times = f"{count} initial time{'s' if count != 1 else ''}"
+            short.append(f"{which}{times}: nothing is claimed with fewer than {MINIMUM_TIMES}")
+    return [*uneven, *short]
+
+
+def _largest(cells: xr.Dataset, group: str) -> int:
+    """Sample of a group."""
+    size = cells["sample_size"]
+    if "group" not in size.dims:
+        return int(size.max())
+    return int(size.sel(group=group).max()) if group in size["group"].values else 0
 
 
 def _marked(
@@ -172,8 +208,8 @@ def _marked(
     return {key: own.assign(significant=own["p_value"] <= limit) for key, own in cells.items()}
 
 
-def _times(sums: Sums) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]:
-    return np.unique(np.concatenate([own["initial_time"].values for own in sums.values()]))
+def _times(sums: Iterable[xr.Dataset]) -> NDArray[np.datetime64]:
+    return np.unique(np.concatenate([own["initial_time"].values for own in sums]))
 
 
 def _described(name: str, cells: xr.Dataset) -> dict[str, str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from data_pipeline.tables import listed
-from evaluation.shown import chosen_leads, field_name, lead_name, score_name
+from evaluation.by_group import group_name
+from evaluation.shown import chosen_leads, field_name, gain_unit, lead_name, score_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +36,20 @@ class Row(NamedTuple):
     level: float | None
     region: str
     cells: xr.Dataset
+    group: str | None = None
+    by: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """Of its improvements, ``%`` or ``hundredths``."""
+        return gain_unit(self.cells.attrs["direction"], str(self.cells.attrs["units"]))
+
+    @property
+    def place(self) -> str:
+        """The region and, where seasons, months or hours are compared apart, which."""
+        if self.group is None or self.by is None:
+            return self.region
+        return f"{self.region}, {group_name(self.by, self.group)}"
 
 
 def regions(comparison: Comparison) -> list[str]:
@@ -41,15 +57,28 @@ def regions(comparison: Comparison) -> list[str]:
     return list(dict.fromkeys(name for own in comparison.cells.values() for name in own["region"].values.tolist()))
 
 
+def groups(comparison: Comparison) -> list[str | None]:
+    """Seasons, months or hours in their order; None where they are not compared apart."""
+    every = [own["group"].values.tolist() if "group" in own.dims else [None] for own in comparison.cells.values()]
+    return list(dict.fromkeys(group for own in every for group in own))
+
+
 def rows(comparison: Comparison, most_regions: int | None = None) -> Iterator[Row]:
-    """Every field that has any value, by region, metric, variable and level."""
-    for region in regions(comparison)[:most_regions]:
+    """Every field that has any value, by region, group, metric, variable and level."""
+    for region, group in product(regions(comparison)[:most_regions], groups(comparison)):
         for (metric, variable), own in comparison.cells.items():
-            here = own.sel(region=region) if region in own["region"].values else own.isel(region=[])
+            here = _at(_at(own, "region", region), "group", group)
             for level in here["level"].values.tolist() if "level" in here.dims else [None]:
-                cells = here if level is None else here.sel(level=level)
+                cells = _at(here, "level", level)
                 if cells["improvement"].notnull().any():
-                    yield Row(metric, variable, level, str(region), cells)
+                    yield Row(metric, variable, level, str(region), cells, group, comparison.attributes.get("by"))
+
+
+def _at(cells: xr.Dataset, dim: str, label: object) -> xr.Dataset:
+    """Nothing of cells that lack the label."""
+    if dim not in cells.dims:
+        return cells
+    return cells.sel({dim: label}) if label in cells[dim].values else cells.isel({dim: []})
 
 
 def comparison_table(comparison: Comparison) -> str:
@@ -59,18 +88,22 @@ def comparison_table(comparison: Comparison) -> str:
     """
     about = comparison.attributes
     ours, theirs = comparison.ours, comparison.theirs
-    lines = [f"{ours} against {theirs}: improvement, %; + where {ours} is better, * where significant"]
-    heading: tuple[str, str, str] | None = None
+    lines = [f"{ours} against {theirs}: improvement; + where {ours} is better, * where significant"]
+    heading: tuple[str, ...] | None = None
     for row in rows(comparison, MOST_REGIONS):
         shown = row.cells.isel(lead_time=chosen_leads(row.cells["lead_time"].values.tolist(), _MOST_COLUMNS))
         names = "".join(f"{lead_name(hours):>{_COLUMN}}" for hours in shown["lead_time"].values.tolist())
-        group = (row.region, row.metric, names)
-        if group != heading:
-            lines += ["", f"{score_name(row.metric)}, {row.region}".ljust(_LABEL) + names]
-            heading = group
+        block = (row.place, row.metric, row.unit, names)
+        if block != heading:
+            label = f"{score_name(row.metric)}, {row.place} ({row.unit})"
+            fits = len(label) < _LABEL
+            lines += ["", *([] if fits else [label]), (label if fits else "").ljust(_LABEL) + names]
+            heading = block
         lines += _lines(row, shown)
     lines += ["", f"{about['test']}; intervals {float(about['confidence']):.0%}"]
     lines += [f"significant at a false discovery rate of {about['false_discovery_rate']}"]
+    if any(row.unit != "%" for row in rows(comparison, MOST_REGIONS)):
+        lines += ["hundredths: 1.0 is a score better by 0.01"]
     left = len(regions(comparison)) - MOST_REGIONS
     lines += [f"{left} more regions: see them with --out or --json"] * (left > 0)
     return "\n".join([*lines, *(f"note: {note}" for note in comparison.notes)])
@@ -102,7 +135,9 @@ def comparison_json(comparison: Comparison) -> dict[str, object]:
         "fields": [
             {
                 "metric": row.metric, "variable": row.variable, "level": row.level, "region": row.region,
+                **({} if row.group is None else {"group": row.group}),
                 "units": row.cells.attrs["units"], "direction": row.cells.attrs["direction"],
+                "improvement_units": row.unit,
                 "lead_hours": row.cells["lead_time"].values.tolist(),
                 **{str(name): _plain(field) for name, field in row.cells.data_vars.items()},
             }
@@ -116,15 +151,15 @@ def comparison_csv(comparison: Comparison) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = ("improvement", "lower", "upper", "p_value", "significant", "sample_size", "ours", "theirs")
-    columns = ("improvement_percent", "lower_percent", "upper_percent", *names[3:6], comparison.ours, comparison.theirs)
-    writer.writerow(["metric", "variable", "level_hpa", "region", "lead_hours", *columns, "units"])
+    columns = (*names[:3], "improvement_units", *names[3:6], comparison.ours, comparison.theirs)
+    apart = ["group"] if groups(comparison) != [None] else []
+    writer.writerow(["metric", "variable", "level_hpa", "region", *apart, "lead_hours", *columns, "units"])
     for row in rows(comparison):
         for place, hours in enumerate(row.cells["lead_time"].values.tolist()):
             values = [_number(row.cells[name].values[place]) for name in names]
             level = "" if row.level is None else f"{row.level:g}"
-            writer.writerow(
-                [row.metric, row.variable, level, row.region, f"{hours:g}", *values, row.cells.attrs["units"]]
-            )
+            labels = [row.metric, row.variable, level, row.region, *([row.group] if apart else []), f"{hours:g}"]
+            writer.writerow([*labels, *values[:3], row.unit, *values[3:], row.cells.attrs["units"]])
     return text.getvalue()
 
 

@@ -27,7 +27,7 @@ from evaluation.significance import (
     p_value,
     spacing,
 )
-from evaluation.sums import statistics_of
+from evaluation.sums import has_own_axes, statistics_of, weights_of, with_shared_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -183,7 +183,7 @@ def _deviations(sums: xr.Dataset, name: str, function: Function, flat: _Flat) ->
 
 def _in_pieces(sums: xr.Dataset, name: str, weights: Floats) -> Iterator[xr.DataArray]:
     """Scores of resamples, a few at a time."""
-    numbers = sum(sums[f"total_{statistic}"].isel(initial_time=0).size for statistic in metric(name).statistics)
+    numbers = sum(sums[f"total_{statistic}"].isel(initial_time=0).size for statistic in _held(sums, name))
     step = max(1, _MOST_NUMBERS // max(numbers, 1))
     for start in range(0, len(weights), step):
         yield _score(sums, name, weights[start : start + step])
@@ -192,7 +192,7 @@ def _in_pieces(sums: xr.Dataset, name: str, weights: Floats) -> Iterator[xr.Data
 def _score(sums: xr.Dataset, name: str, weights: Floats) -> xr.DataArray:
     """The metric of initial times that count ``weights`` (resample, time) times."""
     counted = _counted(sums, name)
-    means = {statistic: _mean(sums, statistic, counted, weights) for statistic in metric(name).statistics}
+    means = {statistic: _mean(sums, statistic, counted, weights) for statistic in _held(sums, name)}
     found = metric(name).finalise(means)
     return found.transpose("resample", *(dim for dim in _ORDER if dim in found.dims), ...)
 
@@ -201,21 +201,31 @@ _ORDER = ("model", "lead_time", "level", "region")
 
 
 def _mean(sums: xr.Dataset, statistic: str, counted: xr.DataArray, weights: Floats) -> xr.DataArray:
-    arrays = [sums[f"{part}_{statistic}"].where(counted, 0.0).transpose("initial_time", ...)
-              for part in ("total", "weight")]  # fmt: skip
-    total, weight = (np.tensordot(weights, array.values, axes=1) for array in arrays)
-    mean = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
-    rest = [dim for dim in arrays[0].dims if dim != "initial_time"]
-    return xr.DataArray(mean, {dim: sums[dim] for dim in rest}, ["resample", *rest])
+    names = (f"total_{statistic}", weights_of(sums, statistic))
+    total, weight = (_summed(sums[field].where(counted, 0.0), weights) for field in names)
+    return total / weight.where(weight > 0)
+
+
+def _summed(series: xr.DataArray, weights: Floats) -> xr.DataArray:
+    rest = [dim for dim in series.dims if dim != "initial_time"]
+    found = np.tensordot(weights, series.transpose("initial_time", *rest).values, axes=1)
+    return xr.DataArray(found, {dim: series[dim] for dim in rest}, ["resample", *rest])
 
 
 def _counted(sums: xr.Dataset, name: str) -> xr.DataArray:
-    """Initial times (initial_time, lead_time, ...) at which every model that has the score at all has data."""
-    there = xr.concat([sums[f"weight_{statistic}"] > 0 for statistic in metric(name).statistics], "statistic").all(
-        "statistic"
-    )
+    """Initial times (initial_time, lead_time, ...) at which every model that has the score at all has data.
+
+    A statistic that no model ever has is not asked for: tables of events are of ensembles or of distributions.
+    """
+    held = [sums[weights_of(sums, statistic)] > 0 for statistic in _held(sums, name)]
+    there = xr.concat([own for own in held if own.any()] or held, "statistic").all("statistic")
     known = there.any([dim for dim in there.dims if dim != "model"])
     return (there | ~known).all("model") & there.any("model")
+
+
+def _held(sums: xr.Dataset, name: str) -> list[str]:
+    """Statistics of a metric; of those that can stand for each other, a table may be of none of the models."""
+    return [statistic for statistic in metric(name).statistics if f"total_{statistic}" in sums]
 
 
 def _horizons(sums: xr.Dataset, value: xr.DataArray) -> NDArray[np.int64]:
@@ -225,6 +235,10 @@ def _horizons(sums: xr.Dataset, value: xr.DataArray) -> NDArray[np.int64]:
 
 
 def only(sums: xr.Dataset, models: Sequence[str]) -> xr.Dataset:
-    """The sums of some models, without statistics that are not kept for each initial time."""
-    series = [name for name in sums.data_vars if "initial_time" in sums[name].dims]
-    return sums[series].sel(model=list(models))
+    """The sums of some models, without statistics that are not kept for each initial time or have axes of their own."""
+    series = [
+        statistic for statistic in statistics_of(sums)
+        if "initial_time" in sums[f"total_{statistic}"].dims and not has_own_axes(sums[f"total_{statistic}"])
+    ]  # fmt: skip
+    fields = with_shared_weights(sums)[[f"{part}_{statistic}" for statistic in series for part in ("total", "weight")]]
+    return fields.sel(model=list(models))

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data_pipeline.errors import ScoreError
-from data_pipeline.grid import Grid
 from evaluation.analogs import AnalogEnsemble
 from evaluation.baselines import ClimatologyMean, GaussianClimatology, Persistence
 from evaluation.climate import Season
 from evaluation.damped_persistence import DampedPersistence
-from evaluation.other_years import ProbabilisticClimatology
+from evaluation.probabilistic_climatology import ProbabilisticClimatology
+from evaluation.record import Record
 from evaluation.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Given:
     """What baselines are made of."""
 
-    truth: xr.Dataset
+    truth: Record
     matches: Sequence[Match]
     settings: Settings
     climatology: Climatology | None
@@ -45,7 +45,7 @@ class Given:
 
     def season(self, name: str) -> Season:
         """The climatology, time after time: the same for all, so that each time is evaluated once."""
-        return self.held or Season(self.known_climatology(name), Grid.of(self.truth))
+        return self.held or Season(self.known_climatology(name), self.truth.grid)
 
 
 BASELINES: dict[str, Callable[[Given], Baseline]] = {
@@ -54,7 +54,7 @@ BASELINES: dict[str, Callable[[Given], Baseline]] = {
     "climatology_mean": lambda given: ClimatologyMean(given.season("climatology_mean")),
     "probabilistic_climatology": lambda given: ProbabilisticClimatology(given.truth, given.settings),
     "damped_persistence": lambda given: DampedPersistence(
-        given.truth, given.known_climatology("damped_persistence"), given.matches
+        given.truth, given.known_climatology("damped_persistence"), given.matches, given.held
     ),
     "analogs": lambda given: AnalogEnsemble(given.truth, given.matches, given.settings),
 }
@@ -79,7 +79,7 @@ def baselines(
 ) -> list[Baseline]:
     """The baselines called ``names``, each once, in this order; none if there is nothing to score.
 
-    They share the ``season`` of the climatology with the caller, if it has one.
+    They share what they read of the truth, and the ``season`` of the climatology with the caller, if it has one.
 
     Raises
     ------
@@ -89,5 +89,8 @@ def baselines(
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
         raise ScoreError(f"unknown baseline {', '.join(unknown)}; expected some of: {', '.join(BASELINES)}")
-    given = Given(truth, matches, settings, climatology, season)
-    return [BASELINES[name](given) for name in dict.fromkeys(names)] if matches else []
+    if not matches:
+        return []
+    record = Record(truth, list(dict.fromkeys(match.channel for match in matches)))
+    given = Given(record, matches, settings, climatology, season)
+    return [BASELINES[name](given) for name in dict.fromkeys(names)]

@@ -1,4 +1,4 @@
-"""What was the weather in other years at this time of the year: climatologies that are made of the truth itself.
+"""What was the weather in other years at this time of the year: a climatology that is made of the truth itself.
 
 Days are compared as in the pipeline's climatology by hour and day of the year: the same hour, the year a circle of 366
 days, a triangle of weights whose two ends weigh zero (WeatherBench2's). The scored year is left out: every time less
@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from data_pipeline.errors import ScoreError, reading
-from evaluation.metrics.forms import Ensemble
+from data_pipeline.errors import ScoreError
 from evaluation.pairs import minutes
+from evaluation.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from data_pipeline.channels import Channel
     from evaluation.metrics.forms import Floats
-    from evaluation.pairs import Field, Match
-    from evaluation.settings import Settings
+    from evaluation.pairs import Field
 
     Times = NDArray[np.datetime64]
     Positions = NDArray[np.int64]
@@ -36,7 +34,6 @@ _HALF_YEAR = np.timedelta64(365 * 24 // 2, "h")
 QUANTILES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 QUANTILE_WINDOW_DAYS = 31
 """Days whose states, of equal weight, quantiles are made of; as in the pipeline's."""
-_FEWEST_MEMBERS = 2
 
 
 @dataclass(frozen=True)
@@ -69,76 +66,23 @@ def day_of_year(times: Times) -> NDArray[np.int64]:
     return np.asarray((days - times.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64) + 1)
 
 
-def some(names: Sequence[str]) -> str:
-    """The first three, and how many more.
-
-    >>> some(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def fields_at(truth: xr.Dataset, channel: Channel, positions: Positions) -> Field:
-    """Fields (time, latitude, longitude) of a channel, read now."""
-    fields = truth[channel.variable_name].isel(time=positions)
-    chosen = fields if channel.level is None else fields.sel(level=channel.level)
-    with reading(truth.encoding.get("source", "the truth")):
-        values: Field = chosen.transpose("time", "latitude", "longitude").values
-    return values
-
-
-class ProbabilisticClimatology:
-    """An ensemble of the truth's fields of other years at this time of the year.
-
-    If there are more than ``settings.climatology_members``, so many are drawn without replacement, the chance of each
-    as its weight in the triangle; the same for every lead, model and run that verifies at that time. Otherwise all are
-    members, of equal weight, since a score knows no weights. (WeatherBench2's script draws years and days of a
-    15-day window with equal chances, and keeps to one past year along a forecast.) What it lacks is the weather of
-    today: its members know the season only, and each lead has members of its own, so that they are no trajectories.
-    """
-
-    name = "probabilistic_climatology"
-
-    def __init__(self, truth: xr.Dataset, settings: Settings) -> None:
-        self._truth = truth
-        self._years = OtherYears(truth["time"].values.astype("datetime64[ns]"), settings.climatology_window_days)
-        self._most, self._seed = settings.climatology_members, settings.seed
-
-    def lacks(self, matches: Sequence[Match]) -> list[str]:
-        """Valid times for which the truth has no two fields of other years."""
-        times = sorted({match.valid_time for match in matches})
-        bare = [minutes(time) for time in times if len(self._years.around(time)[0]) < _FEWEST_MEMBERS]
-        if not bare:
-            return []
-        return [f"the truth lacks other years around {some(bare)}, which probabilistic_climatology needs"]
-
-    def chosen(self, time: np.datetime64) -> Positions:
-        """Positions in the truth of the members for a valid time, ascending."""
-        positions, weights = self._years.around(time)
-        if len(positions) <= self._most:
-            return positions
-        draw = np.random.default_rng([self._seed, int(time.astype("datetime64[m]").astype(np.int64)) % 2**62])
-        return np.sort(draw.choice(positions, self._most, replace=False, p=weights / weights.sum()))
-
-    def forecast(self, match: Match, observation: Field) -> Ensemble:
-        """The fields of other years; NaN where there are less than two."""
-        positions = self.chosen(match.valid_time)
-        if len(positions) < _FEWEST_MEMBERS:
-            return Ensemble.of(np.full((_FEWEST_MEMBERS, *observation.shape), np.nan), observation)
-        return Ensemble.of(fields_at(self._truth, match.channel, positions), observation)
-
-
 class ClimatologyOfTruth:
     """A climatology by hour and day of the year, of the truth's other years: for truths of which there is no store.
 
-    It reads some 60 fields of every other year for each valid time, so it is meant for small grids and short records;
-    ``sphercast`` stores hold the same ready made.
+    Some 60 fields of every other year are taken for each valid time, so it is meant for small grids and short records;
+    ``sphercast`` stores hold the same ready made. Fields that were read are kept for the next times as long as there is
+    room; for quantiles, the states of one window and field are in memory together.
     """
 
     def __init__(self, truth: xr.Dataset, window_days: int = 61) -> None:
         self._truth = truth[[name for name, field in truth.data_vars.items() if "time" in field.dims]]
-        self._times = truth["time"].values.astype("datetime64[ns]")
+        self._record = Record(self._truth)
         self._window_days = window_days
+
+    def select(self, variables: Collection[str]) -> ClimatologyOfTruth:
+        """That of these variables alone."""
+        held = [name for name in self._truth.data_vars if name in variables]
+        return ClimatologyOfTruth(self._truth[held], self._window_days) if held else self
 
     def at(self, times: Times) -> tuple[xr.Dataset, xr.Dataset]:
         """Mean and standard deviation about it, weighted by the triangle; dims (time, [level], latitude, longitude).
@@ -148,32 +92,88 @@ class ClimatologyOfTruth:
         ScoreError
             If the truth has no other year around a time.
         """
-        moments = [self._moments(time) for time in times]
-        mean, std = (xr.concat(list(part), "time", data_vars="all") for part in zip(*moments, strict=True))
-        return mean.assign_coords(time=times), std.assign_coords(time=times)
+        moments = {str(name): np.empty((2, *self._shape(str(name), len(times)))) for name in self._truth.data_vars}
+        for place, time in enumerate(times):
+            positions, weights = self._around(time, self._window_days)
+            for name, found in moments.items():
+                found[:, place] = weighted_moments(self._record.states(name, positions), weights)
+        means = {name: mean for name, (mean, _) in moments.items()}
+        deviations = {name: np.sqrt(variance) for name, (_, variance) in moments.items()}
+        return self._dataset(means, times), self._dataset(deviations, times)
 
     def quantiles_at(self, times: Times) -> xr.Dataset:
         """Quantiles of all states at most 15 days away, of equal weight; dims (quantile, time, ...)."""
-        found = []
-        for time in times:
-            states = self._states(time, QUANTILE_WINDOW_DAYS + 2)[0]  # the two ends weigh zero
-            found.append(states.quantile(list(QUANTILES), "time", keep_attrs=True))
-        return xr.concat(found, "time", data_vars="all").assign_coords(time=times)
+        quantiles = {
+            str(name): np.empty((len(QUANTILES), *self._shape(str(name), len(times)))) for name in self._truth.data_vars
+        }
+        for place, time in enumerate(times):
+            positions, _ = self._around(time, QUANTILE_WINDOW_DAYS + 2)  # the two ends weigh zero
+            for name, found in quantiles.items():
+                for level in range(len(self._record.levels(name))):
+                    states = np.stack([state[level] for state in self._record.states(name, positions)])
+                    found[:, place, level] = sample_quantiles(states, QUANTILES)
+        return self._dataset(quantiles, times, {"quantile": list(QUANTILES)})
 
-    def _moments(self, time: np.datetime64) -> tuple[xr.Dataset, xr.Dataset]:
-        states, weights = self._states(time, self._window_days)
-        share = xr.DataArray(weights / weights.sum(), dims="time")
-        exact = states.astype(np.float64)
-        mean = (exact * share).sum("time", skipna=False)
-        variance = ((exact - mean) ** 2 * share).sum("time", skipna=False)
-        return mean, variance**0.5
-
-    def _states(self, time: np.datetime64, window_days: int) -> tuple[xr.Dataset, Floats]:
-        positions, weights = OtherYears(self._times, window_days).around(time)
+    def _around(self, time: np.datetime64, window_days: int) -> tuple[Positions, Floats]:
+        positions, weights = OtherYears(self._record.times, window_days).around(time)
         if not len(positions):
             raise ScoreError(
                 f"the truth has no other year around {minutes(time)} to make a climatology of; give a longer truth, or "
                 "a climatology"
             )
-        with reading(self._truth.encoding.get("source", "the truth")):
-            return self._truth.isel(time=positions).load().drop_vars("time"), weights
+        return positions, weights
+
+    def _shape(self, name: str, times: int) -> tuple[int, ...]:
+        return times, len(self._record.levels(name)), *self._record.grid.shape
+
+    def _dataset(
+        self, fields: dict[str, Floats], times: Times, first: dict[str, list[float]] | None = None
+    ) -> xr.Dataset:
+        """Of fields ([first], time, level, latitude, longitude), where variables without levels have one."""
+        labels = {name: self._truth[name] for name in ("level", "latitude", "longitude") if name in self._truth.coords}
+        found = {}
+        for name, values in fields.items():
+            on_levels = self._record.levels(name) != [None]
+            dims = (*(first or ()), "time", *(["level"] if on_levels else []), "latitude", "longitude")
+            own = values if on_levels else np.squeeze(values, axis=-3)
+            found[name] = xr.DataArray(own, dims=dims, attrs=self._truth[name].attrs)
+        return xr.Dataset(found, {**(first or {}), "time": times, **labels}, self._truth.attrs)
+
+
+def weighted_moments(states: Iterable[Field], weights: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance about it of states, each with its weight; NaN where one of them is.
+
+    One after the other, as sums of differences from the first, in float64.
+
+    >>> mean, variance = weighted_moments([np.array([1.0]), np.array([4.0])], np.array([2.0, 1.0]))
+    >>> mean.tolist(), variance.tolist()
+    ([2.0], [2.0])
+    """
+    shift = total = squares = np.zeros(())
+    for number, (state, share) in enumerate(zip(states, weights / weights.sum(), strict=True)):
+        if number == 0:
+            shift, total, squares = state.astype(np.float64), np.zeros(state.shape), np.zeros(state.shape)
+        difference = state - shift
+        weighted = share * difference
+        total += weighted
+        weighted *= difference
+        squares += weighted
+    return shift + total, np.maximum(squares - total**2, 0.0)
+
+
+def sample_quantiles(states: Field, levels: Sequence[float]) -> Floats:
+    """Quantiles (level, ...) of states (state, ...), linear between them (Hyndman and Fan's type 7); NaN is left out.
+
+    >>> sample_quantiles(np.array([[4.0], [np.nan], [0.0]]), [0.25]).tolist()
+    [[1.0]]
+    """
+    ascending = np.ascontiguousarray(states.reshape(len(states), -1).T)
+    ascending.sort(axis=1)  # NaN last
+    last = np.maximum((~np.isnan(ascending)).sum(axis=1) - 1, 0)
+    found, points = np.empty((len(levels), len(ascending))), np.arange(len(ascending))
+    for place, level in enumerate(levels):
+        rank = level * last
+        below = rank.astype(np.int64)
+        low, high = ascending[points, below], ascending[points, np.minimum(below + 1, last)]
+        found[place] = low + (high.astype(np.float64) - low) * (rank - below)
+    return found.reshape(len(levels), *states.shape[1:])

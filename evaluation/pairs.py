@@ -10,7 +10,7 @@ import numpy as np
 
 from data_pipeline.canonical import plain_units
 from data_pipeline.channels import Channel
-from data_pipeline.errors import DAMAGES, DataError, ScoreError, reading
+from data_pipeline.errors import DataError, ScoreError, reading
 from data_pipeline.grid import Grid
 from data_pipeline.times import HOUR
 from data_pipeline.variables import VARIABLES
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Field = NDArray[np.floating]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Match:
     """A forecast field, all members, for which the truth has a partner."""
 
@@ -56,12 +56,11 @@ class Match:
         field = field.isel({dim: self.run.indexes[dim].get_loc(labels[dim]) for dim in labels if dim in field.dims})
         ordered = field.transpose("realization", "latitude", "longitude", missing_dims="ignore")
         try:
-            values: Field = ordered.values
-        except DAMAGES as error:
-            raise DataError(
-                f"{self.run.attrs['path']}: {channel.name} at +{self.lead_hours:g} h cannot be read ({error}); "
-                "expected a whole file; make it again"
-            ) from error
+            with reading(self.run.attrs["path"]):
+                values: Field = ordered.values
+        except DataError as error:
+            place = f"{channel.name} of {minutes(self.initial_time)} at +{self.lead_hours:g} h"
+            raise DataError(f"{place}: {error}") from error
         return values.reshape(-1, *values.shape[-2:])
 
 
@@ -74,6 +73,9 @@ class Snapshots:
         self._fields: dict[int | None, Field] = {}
         self._parts: dict[str, Snapshots] = {}
 
+    def __reduce__(self) -> tuple[type[Snapshots], tuple[xr.Dataset]]:
+        return Snapshots, (self._dataset,)  # workers read for themselves
+
     def field(self, channel: Channel, time: np.datetime64) -> Field:
         """The field ``(latitude, longitude)`` of ``channel`` at ``time``, which the dataset must have or allow."""
         if isinstance(channel, DerivedChannel):
@@ -81,7 +83,8 @@ class Snapshots:
         if self._key != (channel.variable_name, time):
             fields = self._dataset[channel.variable_name].sel(time=time).transpose(..., "latitude", "longitude")
             levels = fields["level"].values.tolist() if "level" in fields.dims else [None]
-            with reading(self._dataset.encoding.get("source", "the truth")):
+            source = self._dataset.encoding.get("source", "the truth")
+            with reading(f"{channel.variable_name} of {minutes(time)} in {source}"):
                 values = fields.values
             self._fields = dict(zip(levels, values.reshape(-1, *fields.shape[-2:]), strict=True))
             self._key = (channel.variable_name, time)

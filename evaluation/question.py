@@ -28,7 +28,9 @@ class Question:
     baselines
         Names as in ``evaluation.more_baselines``; none: persistence, and climatology where there is one.
     allow_missing
-        Score what matches and list the rest, instead of refusing.
+        Score what matches and can be read and list the rest, instead of refusing.
+    without_members
+        Numbers of members of the forecasts that are left out, such as the control's.
     part
         (i, n): only every n-th initial time, from the i-th on, counted from 1.
     settings
@@ -42,6 +44,7 @@ class Question:
     by: str | None = None
     baselines: tuple[str, ...] | None = None
     allow_missing: bool = False
+    without_members: tuple[int, ...] = ()
     part: tuple[int, int] = (1, 1)
     settings: Settings = field(default_factory=Settings)
 
@@ -49,6 +52,8 @@ class Question:
         number, count = self.part
         if not 1 <= number <= count:
             raise ScoreError(f"got part {number}/{count}, expected i/n with 1 <= i <= n")
+        if len(set(self.without_members)) < len(self.without_members):
+            raise ScoreError(f"got the members {self.without_members} to leave out, expected each once")
 
     @property
     def is_map(self) -> bool:

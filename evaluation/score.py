@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import as_completed
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_pipeline.building.workers import result_of, workers
-from data_pipeline.errors import ScoreError
+from data_pipeline.errors import DataError, ScoreError
 from data_pipeline.progress import track
 from evaluation.aggregate import EveryPoint, Places, on_map
 from evaluation.alignment import RegriddedClimatology, common_grid, on_grid
 from evaluation.answer import answer
 from evaluation.answerable import check_answerable, check_map_fits
-from evaluation.climate import Season
+from evaluation.climate import Season, of_variables
+from evaluation.combine import combine
 from evaluation.derived import DERIVED
+from evaluation.lost import Tallied, noting, sentences, stopped, without
 from evaluation.metrics.registry import needed_statistics
 from evaluation.more_baselines import baselines, default_baselines
 from evaluation.pairs import match
 from evaluation.question import Question
 from evaluation.readers import open_forecasts
 from evaluation.regions import land_of, region
-from evaluation.sums import combine
+from evaluation.score_files import SumsFiles
+from evaluation.sent import Sent, done
 from evaluation.tally import Tally
 from evaluation.unobserved import unobserved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import xarray as xr
 
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from evaluation.answer import Answer
     from evaluation.climate import Climatology
     from evaluation.kept import Kept
+    from evaluation.lost import Lost
     from evaluation.pairs import Match
     from evaluation.sums import Sums
 
@@ -63,9 +68,11 @@ def score(
     climatology
         Scored beside the forecast if given, and asked by scores that need one.
     kept
-        Where the sums of finished runs are kept, and found again.
+        Where the sums of finished runs are kept, and found again. Memory then holds those of one run at a time; the
+        answer's are in a file in ``kept.folder``, and to be written before that is removed.
     scheduler
-        Address of a dask.distributed cluster that works on the runs; it must see the same files.
+        Address of a dask.distributed cluster that works on the runs, in other processes (netCDF4 crashes where one
+        thread reads while another writes); it must see the same files.
     progress
         Show a bar on standard error.
 
@@ -78,14 +85,18 @@ def score(
     ------
     ScoreError
         If the two sides cannot be compared, or differ in what they hold and ``allow_missing`` is false.
+    DataError
+        If a file or field cannot be read and ``allow_missing`` is false.
     """
-    runs, left_out = open_forecasts(forecasts, allow_missing=question.allow_missing)
+    runs, left_out = open_forecasts(forecasts, allow_missing=question.allow_missing, without=question.without_members)
     grid = common_grid(runs, truth, question.grid)
     runs, truth = [on_grid(run, grid) for run in runs], on_grid(truth, grid)
-    climatology = None if climatology is None else RegriddedClimatology(climatology, grid)
     matches, lacking = match(runs, truth, question.variables)
+    variables = {pair.channel.variable_name for pair in matches}
+    if climatology is not None:
+        climatology = RegriddedClimatology(of_variables(climatology, variables), grid)
     sizes = sorted({run.sizes.get("realization", 1) for run in runs})
-    check_answerable(question, sizes, climatology, {pair.channel.variable_name for pair in matches})
+    check_answerable(question, sizes, climatology, variables)
     names = default_baselines(climatology) if question.baselines is None else question.baselines
     season = Season(climatology, grid) if climatology is not None else None
     beside = baselines(names, truth, climatology, matches, question.settings, season)
@@ -102,12 +113,18 @@ def score(
             f"part {question.part[0]}/{question.part[1]} is empty, as there are {count} initial times; ask for at most "
             f"{count} parts"
         )
-    parts = track(_finished(tally, by_run, kept, scheduler), "scoring", "run", total=len(by_run), enabled=progress)
-    sums = combine(parts, question.by)
-    lacking += unobserved(sums, [pair for own in by_run for pair in own])
+    kept = None if kept is None else kept.among(grid, matches)
+    parts = _finished(tally, by_run, kept, scheduler, past_damage=question.allow_missing)
+    lost: list[Lost] = []
+    finished = noting(track(parts, "scoring", "run", total=len(by_run), enabled=progress), lost)
+    sums = _together(finished, kept, question.by)
+    asked = [pair for own in by_run for pair in own]
+    lacking += [*sentences(lost), *unobserved(sums, without(asked, lost))]
     about = {
         "ensemble_size": " ".join(str(size) for size in sizes),
         "missing": "; ".join(lacking) or "none",
+        "unreadable_fields": f"{len(lost)} of {len(asked)}",
+        "members_left_out": " ".join(map(str, question.without_members)) or "none",
         "truth_source": str(truth.encoding.get("source") or truth.attrs.get("source") or "unknown"),
         "forecasts": " ".join(Path(path).name for path in forecasts),
         "grid": str(grid),
@@ -124,30 +141,45 @@ def _places(question: Question, grid: Grid, truth: xr.Dataset) -> Places | Every
 
 
 def _finished(
-    tally: Tally, runs: Sequence[Sequence[Match]], kept: Kept | None, scheduler: str | None
-) -> Iterator[Sums]:
-    """The sums of every run, those that were kept first."""
-    todo = []
+    tally: Tally, runs: Sequence[Sequence[Match]], kept: Kept | None, scheduler: str | None, *, past_damage: bool
+) -> Iterator[Tallied]:
+    """The sums of every run, those that were kept first; those of a run with damage are not found again."""
+    todo, finished = [], 0
     for own in runs:
-        found = None if kept is None else kept.find(own[0].initial_time)
+        found = None if kept is None else kept.find(own)
         if found is None:
             todo.append(own)
         else:
-            yield found
-    for own, sums in _tallied(tally, todo, scheduler):
-        if kept is not None:
-            kept.keep(own[0].initial_time, sums)
-        yield sums
+            finished += 1
+            yield Tallied(found)
+    work = tally.run_past_damage if past_damage else tally.run
+    try:
+        for own, tallied in _tallied(work, todo, scheduler):
+            if kept is not None:
+                kept.keep(own, tallied.sums, to_be_found=not tallied.lost)
+            finished += 1
+            yield tallied
+    except DataError as error:
+        raise stopped(error, kept, finished, len(runs)) from error
+
+
+def _together(finished: Iterator[Sums], kept: Kept | None, by: str | None) -> Sums:
+    """The sums of all runs: in memory, or of those that are kept, so that one is in memory at a time."""
+    if kept is None:
+        return combine(finished, by)
+    deque(finished, maxlen=0)
+    return combine(SumsFiles(tuple(kept.files)), by, into=kept.folder / "all.nc")
 
 
 def _tallied(
-    tally: Tally, runs: Sequence[Sequence[Match]], scheduler: str | None
-) -> Iterator[tuple[Sequence[Match], Sums]]:
+    work: Callable[[Sequence[Match]], Tallied], runs: Sequence[Sequence[Match]], scheduler: str | None
+) -> Iterator[tuple[Sequence[Match], Tallied]]:
     if scheduler is None:
-        yield from ((own, tally.run(own)) for own in runs)
+        yield from ((own, work(own)) for own in runs)
         return
     with workers(None, scheduler) as crew:
-        futures = {crew.pool.submit(tally.run, own): own for own in runs}
+        there = crew.share(Sent(work))
+        futures = {crew.pool.submit(done, there, own): own for own in runs}
         for future in as_completed(futures):
             yield futures.pop(future), result_of(future)  # what is done is no longer held
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import netCDF4
 import xarray as xr
+from xarray.backends import NetCDF4DataStore
 
 from data_pipeline.errors import ScoreError
 from data_pipeline.publish import publishing
+from evaluation.sums import with_shared_weights, without_shared_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
     from pathlib import Path
 
     from evaluation.answer import Answer
@@ -18,21 +24,50 @@ if TYPE_CHECKING:
 
 SUMS = "sums"
 """The group that holds one group for each variable."""
+_MOST_BYTES = 100_000_000
+"""That are in memory together while sums are copied from file to file, unless one array is larger."""
 _TIMES: dict[str, dict[str, str]] = {"initial_time": {"units": "seconds since 1970-01-01", "dtype": "int64"}}
 
 
 def write_scores(answer: Answer, path: Path) -> None:
     """Write NetCDF-4, whole or not at all."""
-    with publishing(path) as aside:
+    with publishing(path) as aside, writing(path):
         answer.scores.to_netcdf(aside, engine="netcdf4", encoding={"lead_time": {"_FillValue": None}})
-        _append(answer.sums, aside)
+        add_sums(answer.sums, aside)
 
 
 def write_sums(sums: Sums, path: Path) -> None:
     """Write sums alone, as ``read_sums`` reads them."""
-    with publishing(path) as aside:
+    with publishing(path) as aside, writing(path):
         xr.Dataset().to_netcdf(aside, engine="netcdf4")
-        _append(sums, aside)
+        add_sums(sums, aside)
+
+
+def add_sums(sums: Sums, path: Path) -> None:
+    """Add to those that a file holds already."""
+    for name, own in sums.items():
+        for part in _in_pieces(without_shared_weights(own)):
+            encoding = _TIMES if "initial_time" in part else {}
+            part.to_netcdf(path, engine="netcdf4", group=f"{SUMS}/{name}", mode="a", encoding=encoding)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """An OSError where the library says of a full disk only 'HDF error'."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(errno.EIO, f"cannot write ({error})", str(path)) from error
+
+
+def _in_pieces(sums: xr.Dataset) -> Iterator[xr.Dataset]:
+    """Some arrays at a time, as xarray reads all that it is given before it writes."""
+    pieces: list[list[Hashable]] = [[]]
+    for name in sums.data_vars:
+        if sum(sums[own].nbytes for own in [name, *pieces[-1]]) > _MOST_BYTES:
+            pieces.append([])
+        pieces[-1].append(name)
+    return (sums.drop_vars(sums.data_vars.keys() - piece) for piece in pieces)
 
 
 def read_scores(path: Path) -> xr.Dataset:
@@ -43,7 +78,8 @@ def read_scores(path: Path) -> xr.Dataset:
     ScoreError
         If it is no file of scores.
     """
-    return _read(path)
+    with readable(path), _open(path) as dataset:
+        return dataset.load()
 
 
 def read_sums(path: Path) -> Sums:
@@ -54,22 +90,55 @@ def read_sums(path: Path) -> Sums:
     ScoreError
         If it is no file of scores, or holds no sums.
     """
-    _read(path)
-    with netCDF4.Dataset(path) as file:
-        variables = list(file[SUMS].groups) if SUMS in file.groups else []
-    if not variables:
+    with readable(path), netCDF4.Dataset(path) as file:
+        return {name: with_shared_weights(own.load()) for name, own in _of_groups(file, path).items()}
+
+
+def open_sums(path: Path) -> Sums:
+    """The sums of a file of scores, each of which is read when it is asked for.
+
+    Raises
+    ------
+    ScoreError
+        As ``read_sums``.
+    """
+    with readable(path), netCDF4.Dataset(path) as file:
+        names = list(_of_groups(file, path))
+    return {name: with_shared_weights(_open(path, f"{SUMS}/{name}")) for name in names}
+
+
+@dataclass(frozen=True)
+class SumsFiles:
+    """The sums of several files, one after the other, each of which is open while it is looked at."""
+
+    paths: tuple[Path, ...]
+
+    def __iter__(self) -> Iterator[Sums]:
+        for path in self.paths:
+            with readable(path), netCDF4.Dataset(path) as file:
+                yield {name: with_shared_weights(own) for name, own in _of_groups(file, path).items()}
+
+
+def _open(path: Path, group: str | None = None) -> xr.Dataset:
+    return xr.open_dataset(path, engine="netcdf4", group=group, decode_timedelta=False, cache=False)
+
+
+def _of_groups(file: netCDF4.Dataset, path: Path) -> Sums:
+    """What an open file holds; its groups are opened by way of one handle, a quarter of the time of opening each."""
+    groups = file[SUMS].groups if SUMS in file.groups else {}
+    if not groups:
         raise ScoreError(f"{path} holds no sums, expected a file of 'sphercast score'; score again")
-    return {name: _read(path, f"{SUMS}/{name}") for name in variables}
+    return {name: xr.open_dataset(_store(group), decode_timedelta=False, cache=False) for name, group in groups.items()}
 
 
-def _append(sums: Sums, path: Path) -> None:
-    for name, own in sums.items():
-        own.to_netcdf(path, engine="netcdf4", group=f"{SUMS}/{name}", mode="a", encoding=_TIMES)
+def _store(group: netCDF4.Group) -> NetCDF4DataStore:
+    return NetCDF4DataStore(group)  # type: ignore[no-untyped-call]
 
 
-def _read(path: Path, group: str | None = None) -> xr.Dataset:
+@contextmanager
+def readable(path: object) -> Iterator[None]:
+    """What libraries raise for a file that is damaged or none of scores, as a ScoreError."""
     try:
-        with xr.open_dataset(path, engine="netcdf4", group=group, decode_timedelta=False) as dataset:
-            return dataset.load()
+        yield
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ScoreError(f"{path} cannot be read ({error}); expected a file of 'sphercast score'") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from data_pipeline.errors import ScoreError
 from data_pipeline.publish import write_text
 from evaluation.card_page import card_page
-from evaluation.comparison_text import MOST_REGIONS, comparison_csv, regions
+from evaluation.comparison_text import MOST_REGIONS, comparison_csv, groups, regions
 from evaluation.plots.canvas import save
 from evaluation.plots.card import card_figure
 
@@ -32,10 +32,11 @@ def write_scorecard(comparison: Comparison, out: Path) -> None:
             f"no score of {comparison.ours} can be set against one of {comparison.theirs}: all are missing or of zero; "
             "choose others with --scores"
         )
-    count = len(regions(comparison))
+    count = len(regions(comparison)) * len(groups(comparison))
     if count > MOST_REGIONS and out.suffix.lower() != ".csv":
         raise ScoreError(
-            f"got scores of {count} regions, expected at most {MOST_REGIONS} on a card; score regions, or write .csv"
+            f"got scores of {count} regions{' and groups' * (groups(comparison) != [None])}, expected at most "
+            f"{MOST_REGIONS} on a card; score fewer, or write .csv"
         )
     if out.suffix.lower() == ".png":
         save(card_figure(comparison), out)

@@ -40,7 +40,7 @@ class Settings:
     variogram_km
         How far apart the points of a pair are, km, of the variogram score.
     spread_edges
-        Of the bins of spread, as multiples of the climatology's standard deviation, of binned spread and error.
+        Of the bins of binned spread and error, as multiples of the climatology's standard deviation over the region.
     seed
         Of randomised ranks of ties, and of the members that the probabilistic climatology draws.
     """

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_pipeline.variables import GRAVITY
+from evaluation.improvement import MEANING
 from evaluation.metrics.registry import metric
 from evaluation.plots.style import STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from evaluation.metrics.definitions import Direction
 
 _UNITS: dict[str, tuple[float, str]] = {
     "m2 s-2": (1 / GRAVITY, "m"),
@@ -24,10 +27,9 @@ _UNITS: dict[str, tuple[float, str]] = {
 }
 """Scale and name, for the SI units of the files; geopotential is shown as height."""
 
-_METRICS = {
-    "crps": "CRPS", "standard_crps": "CRPS of the members", "almost_fair_crps": "almost fair CRPS", "rmse": "RMSE",
-    "mae": "MAE", "spread_skill": "spread/skill", "acc": "ACC",
-}  # fmt: skip
+_METRICS = {"standard_crps": "CRPS of the members", "spread_skill": "spread/skill"}
+_SHORT = {"crps", "rmse", "mae", "rms", "acc", "sedi", "edi", "seds", "csi", "ets", "hss", "fss", "efi", "roc", "seeps"}
+"""Words that are written in capitals."""
 
 
 def units(name: str, stored: str) -> tuple[float, str]:
@@ -41,13 +43,30 @@ def units(name: str, stored: str) -> tuple[float, str]:
     return _UNITS.get(stored, (1.0, stored))
 
 
+def is_share(direction: Direction) -> bool:
+    """Whether an improvement is a share of a score, in per cent, and no difference of scores, in hundredths."""
+    return MEANING[direction].startswith("%")
+
+
+def gain_unit(direction: Direction, stored: str) -> str:
+    """Of the numbers of an improvement, by the direction of the score and its units in the files.
+
+    >>> gain_unit("lower", "K"), gain_unit("higher", "1"), gain_unit("higher", "K")
+    ('%', 'hundredths', 'hundredths of K')
+    """
+    if is_share(direction):
+        return "%"
+    return "hundredths" if stored == "1" else f"hundredths of {stored}"
+
+
 def score_name(name: str) -> str:
     """Of a metric, as it is written in a title.
 
-    >>> score_name("rmse"), score_name("quantile_score")
-    ('RMSE', 'quantile score')
+    >>> score_name("rmse"), score_name("quantile_score"), score_name("almost_fair_crps")
+    ('RMSE', 'quantile score', 'almost fair CRPS')
     """
-    return _METRICS.get(name, name.replace("_", " "))
+    words = (word.upper() if word in _SHORT else word for word in name.split("_"))
+    return _METRICS.get(name, " ".join(words))
 
 
 def field_name(variable: str, level: float | None = None) -> str:
@@ -78,3 +97,20 @@ def lead_name(hours: float) -> str:
     ('5 d', '6 h')
     """
     return f"{hours / 24:g} d" if hours % 24 == 0 and hours else f"{hours:g} h"
+
+
+def capital(text: str) -> str:
+    """With a capital first letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def times_line(times: Sequence[str]) -> str:
+    """How many initial times, and from when to when.
+
+    >>> times_line(["2001-01-02T00:00", "2001-07-20T12:00"])
+    '2 initial times, 2001-01-02 00:00 to 2001-07-20 12:00 UTC'
+    """
+    shown = [time.replace("T", " ") for time in times]
+    if len(shown) == 1:
+        return f"1 initial time, {shown[0]} UTC"
+    return f"{len(shown)} initial times, {shown[0]} to {shown[-1]} UTC"

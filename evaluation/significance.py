@@ -78,7 +78,8 @@ def equal_weighted_cosine(deviations: Floats, _: NDArray[np.int64]) -> Precision
     """Of a long-run variance from the slowest cosines, with fixed-b critical values.
 
     ``Omega = 1/v sum_(j=1)^v Lambda_j^2``, ``Lambda_j = sqrt(2/n) sum_t x_t cos(pi j (t - 1/2)/n)``, v degrees of
-    freedom, ``v = 0.41 n^(2/3)`` rounded down: Lazarus et al. 2018, doi:10.1080/07350015.2018.1506926.
+    freedom, ``v = 0.41 n^(2/3)`` rounded down: Lazarus et al. 2018, doi:10.1080/07350015.2018.1506926 (whose abstract
+    rounds to 0.4).
     """
     count = len(deviations)
     order = max(1, int(0.41 * count ** (2 / 3)))
@@ -121,7 +122,7 @@ def false_discoveries(p_values: ArrayLike, alpha: float) -> float:
     """The largest p-value that is significant when many are looked at; -1 if none is.
 
     ``max p_(i) : p_(i) <= i/N alpha``, of those that are not NaN: Benjamini and Hochberg 1995, and for the correlated
-    tests of weather Wilks 2016, doi:10.1175/BAMS-D-15-00267.1, eq. 3: choose alpha twice the level that is wanted.
+    tests of weather Wilks 2016, doi:10.1175/BAMS-D-15-00267.1: choose alpha twice the level that is wanted.
 
     >>> false_discoveries([0.001, 0.04, 0.03, 0.9], 0.1)
     0.04

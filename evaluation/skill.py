@@ -8,7 +8,7 @@ from data_pipeline.errors import ScoreError
 
 
 def skill(scores: xr.Dataset, reference: str) -> xr.Dataset:
-    """``1 - score / score of the reference``, of every score that is better when lower (Wilks 2019, eq. 9.4).
+    """``1 - score / score of the reference``, of every score that is better when lower (Wilks 2019, chapter 9).
 
     A ratio of mean scores, as a file of scores holds them, and never the mean of ratios, which one easy day can rule.
     Scores must be of the same fields and places, as those of the models in one file are.

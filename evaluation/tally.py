@@ -6,27 +6,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data_pipeline.errors import DataError
 from evaluation.aggregate import Sum
 from evaluation.climate import Climate
+from evaluation.lost import Lost, Tallied
 from evaluation.metrics.definitions import PointStatistic, Sample
 from evaluation.metrics.forms import Ensemble
 from evaluation.metrics.registry import STATISTICS
 from evaluation.pairs import Snapshots
-from evaluation.sums import RunSums
+from evaluation.run_sums import RunSums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import xarray as xr
 
+    from data_pipeline.channels import Channel
     from evaluation.aggregate import EveryPoint, Mask, Places
     from evaluation.baselines import Baseline
     from evaluation.climate import Season
     from evaluation.metrics.definitions import Statistic
     from evaluation.metrics.forms import Forecast
     from evaluation.pairs import Field, Match
+    from evaluation.run_sums import Axes
     from evaluation.settings import Settings
-    from evaluation.sums import Sums
 
 FORECAST = "forecast"
 """What the model is called whose files are scored."""
@@ -46,23 +49,48 @@ class Tally:
         self._season = season
         self._settings = settings
 
-    def run(self, matches: Sequence[Match]) -> Sums:
-        """The sums of all matches of one run."""
+    def run(self, matches: Sequence[Match]) -> Tallied:
+        """The sums of all matches of one run.
+
+        Raises
+        ------
+        DataError
+            If a field breaks while it is read.
+        """
+        sums = self._empty(matches)
+        for match in matches:
+            self._add(sums, match)
+        return Tallied(sums.sums())
+
+    def run_past_damage(self, matches: Sequence[Match]) -> Tallied:
+        """As ``run``; where a field breaks while it is read, on any side, it counts for no model and is listed."""
+        sums, lost = self._empty(matches), []
+        for match in matches:
+            try:
+                self._add(sums, match)
+            except DataError as error:
+                lost.append(Lost.of(match, error))
+        return Tallied(sums.sums(), lost)
+
+    def _empty(self, matches: Sequence[Match]) -> RunSums:
         levels: dict[str, list[int] | None] = {}
         for match in matches:
             known = levels.setdefault(match.channel.variable_name, None if match.channel.level is None else [])
             if known is not None and match.channel.level not in known:
                 known.append(match.channel.level)  # type: ignore[arg-type]
-        sums = RunSums(
+        return RunSums(
             matches[0].initial_time, [FORECAST, *(baseline.name for baseline in self._baselines)],
             sorted({match.lead_hours for match in matches}),
             {name: sorted(held) if held is not None else None for name, held in levels.items()}, self._places.names,
         )  # fmt: skip
-        for match in matches:
-            self._add(sums, match)
-        return sums.sums()
 
     def _add(self, sums: RunSums, match: Match) -> None:
+        """All or nothing: what breaks for one model would leave another with more fields than its neighbours."""
+        for entry in list(self._entries(match)):
+            sums.put(*entry)
+
+    def _entries(self, match: Match) -> Iterator[tuple[str, Channel, float, str, Sum, Axes]]:
+        """Every model and statistic, as ``RunSums.put`` takes them."""
         observation = self._verifying.field(match.channel, match.valid_time)
         observed = np.isfinite(observation)
         for model, forecast in self._forecasts(match, observation):
@@ -70,7 +98,7 @@ class Tally:
             for name, statistic in self._statistics.items():
                 if isinstance(forecast, statistic.forms):
                     total = self._sum(statistic, sample, observed)
-                    sums.put(model, match.channel, match.lead_hours, name, total, statistic.axes(sample))
+                    yield model, match.channel, match.lead_hours, name, total, statistic.axes(sample)
 
     def _forecasts(self, match: Match, observation: Field) -> Iterator[tuple[str, Forecast]]:
         yield FORECAST, Ensemble.of(match.members(), observation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,28 @@ def regions_of(words: list[str] | None) -> tuple[str, ...]:
     """
     names = [name.strip() for word in words or ["global"] for name in re.split(r",(?=\s*[a-z])", word)]
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def members_of(words: list[str] | None) -> tuple[int, ...]:
+    """Numbers with commas between them, and all from one to another, ascending.
+
+    >>> members_of(["0,10-12", "5"])
+    (0, 5, 10, 11, 12)
+
+    Raises
+    ------
+    ScoreError
+        If it is anything else.
+    """
+    from data_pipeline.errors import ScoreError
+
+    found: set[int] = set()
+    for word in names_of(words or []):
+        first, dash, last = word.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)) or int(last or first) < int(first):
+            raise ScoreError(f"got --without-member {word}, expected numbers, e.g. 0 or 0,10-19")
+        found.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(found))
 
 
 def part_of(text: str) -> tuple[int, int]:
@@ -81,3 +104,21 @@ def refuse_inputs(out: Path, inputs: Sequence[str | Path]) -> None:
 
     if out.exists() and any(Path(path).exists() and out.samefile(path) for path in inputs):
         raise ScoreError(f"got --out {out}, which is also read and would be lost; give another name")
+
+
+_MOST_MISSING = 10
+"""Of what was not scored, so many are named on standard error."""
+
+
+def warn(text: str) -> None:
+    """On standard error, in one line."""
+    print(f"sphercast: warning: {text}", file=sys.stderr)
+
+
+def warn_of_missing(missing: str) -> None:
+    """Say on standard error what was not scored, an attribute of scores, if it is anything."""
+    if missing != "none":
+        first, *more = missing.split("; ", _MOST_MISSING)
+        said = "; ".join([first, *more[: _MOST_MISSING - 1]])
+        rest = f"; and {more[-1].count('; ') + 1} more" if len(more) == _MOST_MISSING else ""
+        warn(f"not scored: {said}{rest} (attribute 'missing')")

@@ -26,6 +26,15 @@ class Workers:
 
     pool: Executor
     stop: threading.Event | None = None
+    client: Any = None
+
+    def share(self, value: T) -> T:
+        """What to pass to many tasks in place of a value, so that it is sent to a cluster once and not with each."""
+        if self.client is None:
+            return value
+        self.client.wait_for_workers(1)
+        everywhere: T = self.client.scatter(value, hash=False, broadcast=True)
+        return everywhere
 
 
 @contextmanager
@@ -38,8 +47,8 @@ def workers(threads: int | None, scheduler: str | None) -> Iterator[Workers]:
         If no scheduler answers at the address.
     """
     if scheduler is not None:
-        with _cluster(scheduler) as pool:
-            yield Workers(pool)
+        with _cluster(scheduler) as hands:
+            yield hands
         return
     stop = threading.Event()
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
@@ -50,7 +59,7 @@ def workers(threads: int | None, scheduler: str | None) -> Iterator[Workers]:
 
 
 @contextmanager
-def _cluster(address: str) -> Iterator[Executor]:
+def _cluster(address: str) -> Iterator[Workers]:
     from distributed import Client  # noqa: PLC0415, it takes a second to import
 
     _require_scheduler(address)
@@ -58,7 +67,7 @@ def _cluster(address: str) -> Iterator[Executor]:
         Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False) as client,  # type: ignore[no-untyped-call]
         client.get_executor(pure=False) as pool,
     ):
-        yield cast("Executor", pool)
+        yield Workers(cast("Executor", pool), client=client)
 
 
 def _require_scheduler(address: str) -> None:

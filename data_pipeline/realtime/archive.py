@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
 
 import numpy as np
+from pydantic import AfterValidator
+from pydantic import Field as Checked
 
 from data_pipeline.realtime.transport import AbsentError, LyingMirrorError, host_of
 from data_pipeline.sources.grib_selection import listed
@@ -26,6 +28,16 @@ FINAL_AFTER = np.timedelta64(48, "h")
 
 _HEAD, _END = 16, b"7777"
 """Bytes of a GRIB 2 message's first section, whose last 8 are its length, and what a message ends with."""
+
+
+def _address(mirror: str) -> str:
+    if not mirror.startswith(("http://", "https://")):
+        raise ValueError(f"got the mirror {mirror!r}, expected an address that begins with https:// or http://")
+    return mirror.rstrip("/")
+
+
+Addresses = Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], Checked(min_length=1)]
+"""Of mirrors; one or more."""
 
 
 class Archive(Protocol):
@@ -84,7 +96,7 @@ class Mirrors:
     @property
     def words(self) -> str:
         """The troubles since the last ``forget``, each once."""
-        return ", ".join(dict.fromkeys(map(str, self.troubles))) or "no mirror is left"
+        return ", ".join(dict.fromkeys(map(str, self.troubles))) or "every mirror sent something wrong before"
 
     def all_are(self, kind: type[Exception]) -> bool:
         """Whether every mirror said the same kind of thing."""

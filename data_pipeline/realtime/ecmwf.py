@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from data_pipeline.realtime import cycles
+from data_pipeline.realtime.archive import Addresses
 from data_pipeline.realtime.fetching import fetch_from, look_in
 from data_pipeline.realtime.index_files import read_json_lines
 
@@ -78,7 +79,7 @@ class EcmwfOpenDataSource(BaseModel):
 
     kind: Literal["ecmwf_open_data"] = "ecmwf_open_data"
     model: Literal["ifs", "aifs-single", "aifs-ens"] = "ifs"
-    mirrors: tuple[str, ...] = Field(default=MIRRORS, min_length=1)
+    mirrors: Addresses = MIRRORS
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -18,6 +19,7 @@ from data_pipeline.sources.shares import accumulated_over, share_of_parts
 from data_pipeline.times import HOUR, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy as np
@@ -50,16 +52,16 @@ class RealtimeEra5Source(BaseModel):
             self._readiness(raw, single).require_complete()
             window = single.times[0] - max(0, single.hours_accumulated - 1) * HOUR, single.times[0]
             share = share_of_parts((raw,), single.channels.variables, self.path, window)
-            return states_of(accumulated_over(share, hours=1), single, self.path)
+            states = states_of(accumulated_over(share, hours=1), single, self.path)
+            with _for_now():
+                return states.load()
 
-        return keep_each_time(request, folder, (self.kind, self.path), read)
+        return keep_each_time(request, folder, (self.kind, self.path, f"{self.preliminary}"), read)
 
     def _open(self, request: Request) -> xr.Dataset:
         require_member(request, None, self.path)
-        try:
+        with _for_now():
             raw = open_zarr_store(self.path)
-        except DataError as error:
-            raise TemporaryError(str(error)) from error
         require_variables(request, known_names(raw), self.path)
         return raw
 
@@ -71,3 +73,12 @@ class RealtimeEra5Source(BaseModel):
         if early:
             return Readiness(gone=f"{self.path} begins at {shown(first)}, got {', '.join(early)}; take other data")
         return Readiness((f"{self.path} has data to {shown(last)}, not {', '.join(late)}",) if late else ())
+
+
+@contextmanager
+def _for_now() -> Iterator[None]:
+    """What a server or a damaged answer spoils may come right: a TemporaryError."""
+    try:
+        yield
+    except DataError as error:
+        raise TemporaryError(str(error)) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -59,32 +61,37 @@ class FolderSource(BaseModel):
 
     def fetch(self, request: Request, folder: Path) -> xr.Dataset:
         """Canonical states on the grid that they are on, lazily, from copies in ``folder``."""
-        return keep_each_time(request, folder, (self.kind, self.path), self._read)
+        return keep_each_time(request, folder, (self.kind, self.path, f"{self.step_hours}"), self._read)
 
     def _lacking(self, single: Request, now: np.datetime64) -> str:
         """What keeps one time from being complete, in words; empty if nothing does."""
-        path = self._path_at(single.times[0])
-        before = stamps(path)
         moment = int(now.astype("M8[ns]").astype(np.int64))
         fresh = [
             file
-            for file, (_, changed) in before.items()
+            for file, (_, changed) in stamps(self._path_at(single.times[0])).items()
             if abs(moment - changed) < self.quiet_seconds * _SECOND  # after a clock was set back it lies ahead
         ]
         if fresh:
             return f"{listed(fresh)} changed less than {self.quiet_seconds:g} s ago and may be written still"
         try:
-            states = self._read(single)
+            self._read(single)
         except TemporaryError as error:
             return str(error)
-        if stamps(path) != before:
-            return f"{path} was changed while it was read"
-        empty = [f"{name} at {shown(single.times[0])}" for name in _empty(states, single)]
-        return f"{path} has nothing but NaN in {listed(empty)}" if empty else ""
+        return ""
 
     def _read(self, single: Request) -> xr.Dataset:
         """The states of one time, in memory; a TemporaryError where they may come yet."""
         path = self._path_at(single.times[0])
+        before = stamps(path)
+        states = self._states(path, single)
+        if stamps(path) != before:
+            raise TemporaryError(f"{path} was changed while it was read")
+        empty = [f"{name} at {shown(single.times[0])}" for name in _empty(states, single)]
+        if empty:
+            raise TemporaryError(f"{path} has nothing but NaN in {listed(empty)}")
+        return states
+
+    def _states(self, path: str, single: Request) -> xr.Dataset:
         try:
             opened = open_states(path, member=single.member, step_hours=self.step_hours)
             with reading(path):
@@ -93,7 +100,7 @@ class FolderSource(BaseModel):
             if error.code != "variable-missing":
                 raise
             raise TemporaryError(str(error)) from error
-        except DataError as error:
+        except (DataError, OSError) as error:  # a file that was there when it was looked for
             raise TemporaryError(str(error)) from error
 
     def _path_at(self, time: np.datetime64) -> str:
@@ -106,11 +113,24 @@ def stamps(path: str) -> Stamps:
         return {}
     exact = Path(path)
     found = [exact] if exact.exists() else Path(exact.anchor or ".").glob(path.removeprefix(exact.anchor))
-    files = [file for each in found for file in (each.rglob("*") if each.is_dir() else [each]) if file.is_file()]
-    return {str(file): (status.st_size, status.st_mtime_ns) for file in files for status in [file.stat()]}
+    held: Stamps = {}
+    for file in (file for each in found for file in _files(each)):
+        with suppress(FileNotFoundError):  # it has just got its final name
+            status = file.stat()
+            held[str(file)] = status.st_size, status.st_mtime_ns
+    return held
+
+
+def _files(top: Path) -> list[Path]:
+    """A file, or all files of a folder, by os.walk, which does not mind what disappears meanwhile."""
+    return [Path(folder, name) for folder, _, names in os.walk(top) for name in names] if top.is_dir() else [top]
 
 
 def _empty(states: xr.Dataset, request: Request) -> list[str]:
-    """Channels without any value."""
-    fields = request.channels.stack(states)
-    return [name for name, field in zip(request.channels.names, fields[0], strict=True) if np.isnan(field).all()]
+    """Variables, or those of their levels that are asked for, without any value."""
+    fields = {
+        f"{name}_{level}" if level else name: states[name].sel(level=level) if level else states[name]
+        for name, levels in request.channels.variables.items()
+        for level in (levels or (None,))
+    }
+    return [name for name, field in fields.items() if bool(field.isnull().all())]

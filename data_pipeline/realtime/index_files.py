@@ -19,7 +19,7 @@ from data_pipeline.realtime.transport import ChangedLayoutError
 from data_pipeline.variables import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
 _KEYS = ("param", "levtype", "step", "date", "time", "_offset", "_length")
@@ -45,7 +45,8 @@ class Entry(NamedTuple):
 
 
 def read_json_lines(text: str, url: str, names: Mapping[tuple[str, str], str]) -> list[Entry]:
-    """The entries whose ``(levtype, param)`` is in ``names``, which gives the variable.
+    """The entries whose ``(levtype, param)`` is in ``names``, which gives the variable; in the order of ``names``,
+    so that of two forms of one field (height and geopotential) it is always the same that comes first.
 
     A last line that is cut is left out: the index is still being written.
 
@@ -54,26 +55,31 @@ def read_json_lines(text: str, url: str, names: Mapping[tuple[str, str], str]) -
     ChangedLayoutError
         If it is no such index.
     """
+    said = [(line, (str(each["levtype"]), str(each["param"])), each) for line, each in _json_lines(text, url)]
+    known = sorted((each for each in said if each[1] in names), key=lambda each: list(names).index(each[1]))
+    entries = [_json_entry(each, names[key], url, line) for line, key, each in known]
+    return [entry for entry in entries if entry]
+
+
+def _json_lines(text: str, url: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each line, and what it says."""
     lines = text.splitlines()
-    entries = []
-    for position, line in enumerate(lines):
+    for number, line in enumerate(lines, start=1):
         try:
             said = json.loads(line)
         except ValueError:
-            if 0 < position == len(lines) - 1:
-                break
+            if number == len(lines) and line.startswith("{") and not text.endswith("\n"):
+                return
             raise _changed(url, line, "JSON lines") from None
         lacking = [key for key in _KEYS if not isinstance(said, dict) or key not in said]
         if lacking:
             raise _changed(url, line, f"JSON lines with {', '.join(lacking)}")
-        entry = _json_entry(said, names, url, line)
-        entries += [entry] if entry else []
-    return entries
+        yield line, said
 
 
-def _json_entry(said: Mapping[str, Any], names: Mapping[tuple[str, str], str], url: str, line: str) -> Entry | None:
-    name, step = names.get((str(said["levtype"]), str(said["param"]))), str(said["step"]).removesuffix("h")
-    if name is None or not step.isdigit():  # a step such as 0-6 is an extreme or a mean
+def _json_entry(said: Mapping[str, Any], name: str, url: str, line: str) -> Entry | None:
+    step = str(said["step"]).removesuffix("h")
+    if not step.isdigit():  # a step such as 0-6 is an extreme or a mean
         return None
     try:
         level = int(said["levelist"]) if variable(name).on_levels else None

@@ -41,7 +41,7 @@ def initial_states(source: RealtimeSource, request: Request, grid: Grid, folder:
     states = source.fetch(request, folder)
     report = Report()
     fields = {
-        name: _on_grid(states[name].sel(level=levels) if levels else states[name], grid, report)
+        name: _on_grid(states[name].sel(level=sorted(levels)) if levels else states[name], grid, report)
         for name, levels in request.channels.variables.items()
     }
     for finding in report.warnings:

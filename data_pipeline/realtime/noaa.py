@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from data_pipeline.realtime import cycles
+from data_pipeline.realtime.archive import Addresses
 from data_pipeline.realtime.fetching import fetch_from, look_in
 from data_pipeline.realtime.index_files import read_inventory
 
@@ -81,7 +82,7 @@ class GefsSource(_Noaa):
     """Analyses of GEFS: member 0 (or None) is the control c00, 1 to 30 are p01 to p30."""
 
     kind: Literal["gefs"] = "gefs"
-    mirrors: tuple[str, ...] = Field(default=GEFS_MIRRORS, min_length=1)
+    mirrors: Addresses = GEFS_MIRRORS
 
     @property
     def name(self) -> str:
@@ -117,7 +118,7 @@ class GfsSource(_Noaa):
 
     kind: Literal["gfs"] = "gfs"
     resolution: Literal["0p25", "0p50", "1p00"] = "0p25"
-    mirrors: tuple[str, ...] = Field(default=GFS_MIRRORS, min_length=1)
+    mirrors: Addresses = GFS_MIRRORS
 
     @property
     def name(self) -> str:

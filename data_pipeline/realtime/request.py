@@ -29,7 +29,8 @@ class Request:
     Raises
     ------
     DataError
-        If there is no time, times do not ascend or are no whole hours, or it is not known what a sum is over.
+        If there is no time, times do not ascend or are no whole hours, or it is not known what a sum is over, or that
+        is no time.
     """
 
     times: tuple[np.datetime64, ...]
@@ -43,6 +44,10 @@ class Request:
         if not self.times or not ascending or not whole:
             got = ", ".join(map(shown, self.times)) or "none"
             raise DataError(f"got the times {got}, expected whole hours in ascending order; name them once each")
+        if self.accumulation_hours is not None and self.accumulation_hours < 1:
+            raise DataError(
+                f"got sums over {self.accumulation_hours} h, expected 1 h or more; give 'accumulation_hours'"
+            )
         if self.accumulation_hours is None and len(self.times) == 1 and self._accumulated:
             raise DataError(
                 f"{', '.join(self._accumulated)} are sums and one time has no interval; give 'accumulation_hours'"

@@ -30,8 +30,9 @@ TOKENS = {
 }
 """``{host: where it gives everybody a token}``, which is added to addresses. Azure wants one since 2025."""
 
-_SILENCE = 60.0
-"""Seconds without a byte after which a server counts as gone."""
+_SILENCE, _LONGEST = 60.0, 1800.0
+"""Seconds without a byte after which a server counts as gone, and those that one request may take: a server that sends
+a byte now and then would stop the service for ever."""
 _KNOWN: dict[str, tuple[str, str]] = {}
 """``{address: (ETag, text)}`` of the last indexes: that of 51 members has 2 MB, and each member asks for it."""
 _MOST_KNOWN = 16
@@ -123,7 +124,7 @@ def _remember(url: str, etag: str, text: str) -> None:
 @asynccontextmanager
 async def reading_servers() -> AsyncIterator[Reader]:
     """A reader while the block runs; it goes through the proxy of the environment, if any."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_SILENCE, sock_read=_SILENCE)
+    timeout = aiohttp.ClientTimeout(total=_LONGEST, sock_connect=_SILENCE, sock_read=_SILENCE)
     async with aiohttp.ClientSession(trust_env=True, timeout=timeout) as session:
         yield Reader(session)
 

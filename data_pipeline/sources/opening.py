@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import xarray as xr
 
 from data_pipeline.errors import DAMAGES, DataError
+from data_pipeline.netcdf_classic import check_whole
 from data_pipeline.remote import is_url, local_copy, open_zarr_store
 from data_pipeline.sampling import STATES, is_sample_folder
 from data_pipeline.sources.lazy import chunked, time_name
@@ -114,6 +115,7 @@ def _open_one(match: str) -> xr.Dataset:
     elif is_url(match) or Path(match).is_dir():
         return open_zarr_store(match)
     try:
+        check_whole(file)
         # To guess the engine xarray would load every plugin; eccodes and pyproj in one process corrupt the heap.
         return xr.open_dataset(file, engine="netcdf4", chunks=None, cache=False, decode_timedelta=False)
     except (AttributeError, *DAMAGES) as error:

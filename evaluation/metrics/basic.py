@@ -39,7 +39,7 @@ METRICS: dict[str, Metric] = {
     "crps": Metric(
         ("crps",), mean_of("crps"), "lower", "fair continuous ranked probability score",
         "ensemble: mean|x_i - y| - sum|x_i - x_j| / (2 M (M - 1)), Ferro 2014 doi:10.1002/qj.2270; "
-        "climatology: normal distribution, Gneiting et al. 2005 doi:10.1175/MWR2904.1 eq. 5; persistence: |x - y|",
+        "climatology: normal distribution, Gneiting et al. 2005 doi:10.1175/MWR2904.1; persistence: |x - y|",
         minimum_members=2),
     "standard_crps": Metric(
         ("standard_crps",), mean_of("standard_crps"), "lower", "continuous ranked probability score of the members",

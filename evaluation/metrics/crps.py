@@ -78,7 +78,7 @@ def almost_fair_crps(forecast: Forecast, alpha: float) -> Floats:
 def gaussian_crps(gaussian: Gaussian) -> Floats:
     """``s (z (2 Phi(z) - 1) + 2 phi(z) - 1/sqrt(pi))`` with ``z = error / s``; a zero ``s`` gives the absolute error.
 
-    Gneiting et al. 2005 (doi:10.1175/MWR2904.1), eq. 5. A negative ``s`` is no distribution and gives NaN.
+    Gneiting et al. 2005 (doi:10.1175/MWR2904.1). A negative ``s`` is no distribution and gives NaN.
 
     >>> gaussian_crps(Gaussian.of([1.0, 3.0], [1.0, 0.0], [1.0, 1.0])).round(4).tolist()
     [0.2337, 2.0]

@@ -125,20 +125,20 @@ _STRICT = "a missing member makes the average NaN; a value on the threshold is n
 METRICS: dict[str, Metric] = {
     "crps_reliability": Metric(
         ("crps_order_sums",), _part("reliability"), "lower", "reliability part of the standard CRPS",
-        f"sum_i g_i (o_i - p_i)^2, {_HERSBACH} eq. 36; standard_crps = reliability + potential",
+        f"sum_i g_i (o_i - p_i)^2, {_HERSBACH} section 4; standard_crps = reliability + potential",
         nan_and_ties="a missing member, or ensembles of several sizes, make it NaN; ties do not matter", family="crps"),
     "crps_potential": Metric(
         ("crps_order_sums",), _part("potential"), "lower", "standard CRPS that would be left with perfect reliability",
-        f"sum_i g_i o_i (1 - o_i), {_HERSBACH} eq. 37",
+        f"sum_i g_i o_i (1 - o_i), {_HERSBACH} section 4",
         nan_and_ties="a missing member, or ensembles of several sizes, make it NaN; ties do not matter", family="crps"),
     "crps_resolution": Metric(
         ("crps_order_sums", "crps_of_climate"), _resolution, "higher", "resolution part of the standard CRPS",
-        f"uncertainty - potential, {_HERSBACH} eq. 39; standard_crps = reliability - resolution + uncertainty",
+        f"uncertainty - potential, {_HERSBACH} section 4; standard_crps = reliability - resolution + uncertainty",
         needs=frozenset({"climate"}),
         nan_and_ties="a missing member, or ensembles of several sizes, make it NaN; ties do not matter", family="crps"),
     "crps_uncertainty": Metric(
         ("crps_of_climate",), mean_of("crps_of_climate"), "none", "CRPS of the climatology of the place and season",
-        "CRPS of the normal distribution with climatological mean and standard deviation, Gneiting et al. 2005 eq. 5",
+        "CRPS of the normal distribution with climatological mean and standard deviation, Gneiting et al. 2005",
         needs=frozenset({"climate"}), nan_and_ties="a missing climatology makes the average NaN", family="crps"),
     "threshold_weighted_crps_above": Metric(
         ("threshold_weighted_crps_above",), mean_of("threshold_weighted_crps_above"), "lower",

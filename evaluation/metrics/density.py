@@ -135,7 +135,7 @@ METRICS: dict[str, Metric] = {
     "kernel_log_score": _density(
         "kernel_log_score", "logarithmic score of the kernel density of the members",
         "-log(mean_i phi((x_i - y)/h) / h), h = 1.06 min(sigma, IQR/1.34) M^(-1/5), sigma if IQR is 0, "
-        "Silverman 1986 sec. 3.4.2"),
+        "Scott 1992 after Silverman 1986 sec. 3.4.2"),
     "dawid_sebastiani_score": _density(
         "dawid_sebastiani_score", "Dawid-Sebastiani score",
         "log s^2 + (mean_i x_i - y)^2 / s^2, s^2 with divisor M - 1, Dawid and Sebastiani 1999 "

@@ -1,4 +1,12 @@
-"""Extreme forecast index (EFI) and shift of tails (SOT): how far an ensemble is from the climate."""
+"""Extreme forecast index (EFI) and shift of tails (SOT): how far an ensemble is from the climate.
+
+``EFI = 2/pi int_0^1 (p - F_f(p)) / sqrt(p (1 - p)) dp`` with ``F_f(p)`` the share of members not above the climate's
+quantile of p: Lalaurette 2003 (doi:10.1256/qj.02.152), with the weight 1/sqrt(p (1 - p)) of Zsoter 2006 (ECMWF
+Newsletter 107). Between the quantiles given ``F_f`` is linear, and the integral is exact; beyond the first and the last
+it is constant. Where the climate has the same value at several levels, as dry days have, members that share it are
+spread evenly over these levels: neither the strict nor the other inequality, of which one calls a dry forecast in a
+desert extremely wet and the other extremely dry.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +27,7 @@ LEVELS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 def efi(members: Numbers, climate_quantile_levels: Sequence[float], climate_quantiles: Numbers) -> Floats:
-    """``2/pi int_0^1 (p - F_f(p)) / sqrt(p (1 - p)) dp``, from -1 (all members below the climate) to 1 (all above).
-
-    ``F_f(p)`` is the share of members not above the climate's quantile of p (Lalaurette 2003, doi:10.1256/qj.02.152,
-    with the weight 1/sqrt(p (1 - p)) of Zsoter 2006, ECMWF Newsletter 107). Between the quantiles given it is linear,
-    and the integral is exact; beyond the first and the last it is constant. Where the climate has the same value at
-    several levels, as dry days have, members that share it are spread evenly over these levels: neither the strict nor
-    the other inequality, of which one calls a dry forecast in a desert extremely wet and the other extremely dry.
+    """The extreme forecast index, from -1 (all members below the climate) to 1 (all above).
 
     Parameters
     ----------
@@ -49,12 +51,7 @@ def efi(members: Numbers, climate_quantile_levels: Sequence[float], climate_quan
     >>> [float(efi(np.full((3, 1), value), [0, 0.25, 0.5, 0.75, 1], climate)[0].round(6)) for value in (-9, 0, 9)]
     [-1.0, -0.162752, 1.0]
     """
-    levels = _levels(climate_quantile_levels)
-    if np.shape(climate_quantiles) != (len(levels), *np.shape(members)[1:]):
-        raise ScoreError(
-            f"members have shape {np.shape(members)} and quantiles {np.shape(climate_quantiles)} of {len(levels)} "
-            "levels; expected (member, ...) and (level, ...)"
-        )
+    levels = _checked_levels(climate_quantile_levels, np.shape(members), np.shape(climate_quantiles))
     shares = _shares_below(np.asarray(members), levels, np.asarray(climate_quantiles))
     index = 1 - np.tensordot(_integration_weights(levels), shares, axes=1)
     return np.where(np.isfinite(members).all(axis=0) & np.isfinite(climate_quantiles).all(axis=0), index, np.nan)
@@ -89,10 +86,16 @@ def shift_of_tails(members: Numbers, level: float, climate_quantile: Numbers, cl
         return np.where(np.isfinite(members).all(axis=0) & (width != 0), beyond / width, np.nan)
 
 
-def _levels(levels: Sequence[float]) -> Floats:
+def _checked_levels(levels: Sequence[float], members: tuple[int, ...], quantiles: tuple[int, ...]) -> Floats:
+    """The levels, if they ascend and belong to arrays of these shapes."""
     values = np.asarray(levels, dtype=np.float64)
     if values.ndim != 1 or not values.size or (np.diff(values) <= 0).any() or values[0] < 0 or values[-1] > 1:
         raise ScoreError(f"got levels {list(levels)} of the climate's quantiles, expected numbers ascending in 0..1")
+    if quantiles != (len(values), *members[1:]):
+        raise ScoreError(
+            f"members have shape {members} and quantiles {quantiles} of {len(values)} levels; expected (member, ...) "
+            "and (level, ...)"
+        )
     return values
 
 

@@ -6,19 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evaluation.metrics.blocks import in_blocks
 from evaluation.metrics.definitions import FieldStatistic, Metric, Statistic
 from evaluation.metrics.efi import LEVELS, efi
+from evaluation.metrics.exceedance import beyond
 from evaluation.metrics.forms import Ensemble
+from evaluation.metrics.once import once
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
     from evaluation.metrics.definitions import Means, Sample
-    from evaluation.metrics.forms import Floats
+    from evaluation.metrics.forms import Floats, Numbers
 
 EDGES = np.linspace(-1, 1, 41)
 """Of the bins of EFI within which the score does not tell forecasts apart."""
+BLOCK = 32
+"""Rows whose EFI is found together."""
 OUTCOMES = np.array(["event", "no event"])
 
 
@@ -30,26 +35,38 @@ def _axes(sample: Sample) -> dict[str, NDArray[Any]]:
     }
 
 
+@once
+def _index(sample: Sample) -> Floats:
+    """EFI (latitude, longitude); NaN where there is no climatology."""
+    members, found = _members(sample), np.full(sample.forecast.observation.shape, np.nan)
+    if sample.climate is not None:
+        quantiles = sample.climate.quantiles(LEVELS)
+
+        def work(rows: slice) -> None:
+            found[rows] = efi(members[:, rows], LEVELS, quantiles[:, rows])
+
+        in_blocks(work, len(found), BLOCK)
+    return found
+
+
+def _members(sample: Sample) -> Numbers:
+    assert isinstance(sample.forecast, Ensemble)
+    return sample.forecast.members
+
+
 def _table(sample: Sample, weights: Floats) -> Floats:
     """The share of the area (outcome, quantile, bin) that has an EFI in the bin and then an event, or none."""
-    wanted = sample.settings.climate_quantiles
-    shape = (2, len(wanted), len(EDGES) - 1)
-    rows, columns = (np.flatnonzero(weights.any(axis=axis)) for axis in (1, 0))
-    if sample.climate is None or not rows.size:
-        return np.full(shape, np.nan)
-    window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    assert isinstance(sample.forecast, Ensemble)
-    index = efi(sample.forecast.members[:, *window], LEVELS, sample.climate.quantiles(LEVELS)[:, *window])
-    area, observation = weights[window] / weights.sum(), sample.forecast.observation[window]
-    if np.isnan(index[area > 0]).any():
-        return np.full(shape, np.nan)
-    bins = np.clip(np.searchsorted(EDGES, index, side="right") - 1, 0, shape[2] - 1)
-    found = np.empty(shape)
-    for place, (level, quantile) in enumerate(zip(wanted, sample.climate.quantiles(wanted)[:, *window], strict=True)):
-        threshold = quantile.astype(observation.dtype)
-        event = observation < threshold if level < 0.5 else observation > threshold
+    levels, inside = sample.settings.climate_quantiles, weights > 0
+    area, index = weights[inside] / weights.sum(), _index(sample)[inside]
+    found = np.full((2, len(levels), len(EDGES) - 1), np.nan)
+    if sample.climate is None or np.isnan(index).any() or not index.size:
+        return found
+    bins = np.clip(np.searchsorted(EDGES, index, side="right") - 1, 0, found.shape[-1] - 1)
+    observation = sample.forecast.observation[inside]
+    for place, (level, quantile) in enumerate(zip(levels, sample.climate.quantiles(levels)[:, inside], strict=True)):
+        event = beyond(observation, quantile, falling=level < 0.5)
         for row, chosen in enumerate((event, ~event)):
-            found[row, place] = np.bincount(bins[chosen], weights=area[chosen], minlength=shape[2])
+            found[row, place] = np.bincount(bins[chosen], weights=area[chosen], minlength=found.shape[-1])
     return found
 
 

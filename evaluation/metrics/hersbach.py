@@ -69,7 +69,7 @@ def _sums(ordered: Floats, weights: Floats) -> Floats:
 def decompose(sums: Floats) -> Decomposition:
     """The parts of the mean standard CRPS, from sums (..., 5, M) over the sample as ``order_sums`` gives them.
 
-    Hersbach 2000 (doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2), section 4, eqs. 35 to 41: in inner bins
+    Hersbach 2000 (doi:10.1175/1520-0434(2000)015<0559:DOTCRP>2.0.CO;2), section 4: in inner bins
     ``g_i = alpha_i + beta_i`` and ``o_i = beta_i / g_i``; beyond the outermost members o_i is how often the observation
     is below the lowest member (i = 0) or is not above the highest (i = M), ``g_0 = beta_0 / o_0`` and
     ``g_M = alpha_M / (1 - o_M)``. Reliability is ``sum_i g_i (o_i - p_i)^2``, the potential
@@ -113,7 +113,7 @@ def _parts(alpha: Floats, beta: Floats, below_lowest: Floats, not_above_highest:
 def sample_uncertainty(observation: Floats, weights: Floats) -> float:
     """CRPS of forecasting the sample's own distribution: ``sum_kl w_k w_l |y_k - y_l| / 2``, weights summing to one.
 
-    Hersbach 2000, section 3. ``observation`` and ``weights`` have one shape; what has no weight does not count.
+    Hersbach 2000. ``observation`` and ``weights`` have one shape; what has no weight does not count.
 
     >>> sample_uncertainty(np.array([1.0, 3.0, np.nan]), np.array([1.0, 1.0, 0.0]))
     0.5

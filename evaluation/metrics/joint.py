@@ -12,10 +12,10 @@ import numpy as np
 import xarray as xr
 
 from data_pipeline.errors import ScoreError
-from data_pipeline.grid import Grid
 from evaluation.aggregate import Places
-from evaluation.derived import DERIVED
-from evaluation.pairs import Snapshots, match
+from evaluation.alignment import common_grid, on_grid
+from evaluation.lost import sentences
+from evaluation.metrics.joint_pairs import Both, pairs_of
 from evaluation.regions import land_of, region
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from evaluation.metrics.forms import Floats, Numbers
-    from evaluation.pairs import Match
+    from evaluation.metrics.joint_pairs import Pair
 
 BINS = 30
 """Along each axis, unless edges are given."""
@@ -36,13 +36,16 @@ def joint_histogram(
     fields: tuple[str, str],
     edges: tuple[ArrayLike, ArrayLike] | None = None,
     regions: Sequence[str] = ("global",),
+    grid: str | None = None,
+    *,
+    allow_missing: bool = False,
 ) -> xr.Dataset:
     """How often two fields have certain values together, by lead and region, weighted by area.
 
     Parameters
     ----------
     runs
-        Forecasts, as ``evaluation.readers.open_runs`` gives them.
+        Forecasts, as ``evaluation.readers.open_forecasts`` gives them.
     truth
         A canonical dataset.
     fields
@@ -53,6 +56,10 @@ def joint_histogram(
         lost. By default from the least to the greatest value of the truth.
     regions
         Names as ``evaluation.regions.region`` takes them.
+    grid
+        To count on, as ``evaluation.score.score`` takes it; none: the coarsest of forecasts and truth.
+    allow_missing
+        Count what matches and can be read and list the rest in the attribute ``missing``, instead of refusing.
 
     Returns
     -------
@@ -65,26 +72,24 @@ def joint_histogram(
     ------
     ScoreError
         If a field is unknown, both are the same, edges do not ascend, or the runs do not match the truth.
+    DataError
+        If a field cannot be read.
     """
     if fields[0] == fields[1]:
         raise ScoreError(f"got {fields[0]} twice, expected two fields; name another one")
-    pairs, lacking = _pairs(runs, truth, fields)
-    snapshots = tuple(Snapshots(truth) for _ in fields)
-    bounds = tuple(_checked(own, name) for own, name in zip(edges or _edges(pairs, snapshots), fields, strict=True))
-    places = Places(Grid.of(truth), tuple(region(name, land_of(truth)) for name in regions))
+    shared = common_grid(runs, truth, grid)
+    runs, truth = [on_grid(run, shared) for run in runs], on_grid(truth, shared)
+    pairs, lacking = pairs_of(runs, truth, fields)
+    if lacking and not allow_missing:
+        raise ScoreError(f"{'; '.join(lacking)}; pass --allow-missing to count only what is there")
+    both = Both(truth, past_damage=allow_missing)
+    bounds = tuple(_checked(own, name) for own, name in zip(edges or _edges(pairs, both), fields, strict=True))
+    places = Places(shared, tuple(region(name, land_of(truth)) for name in regions))
     leads = sorted({own[0].lead_hours for own in pairs})
-    counts = np.zeros((2, len(leads), len(regions), *(len(own) - 1 for own in bounds)))
-    for own in pairs:
-        observed = [
-            snapshot.field(part.channel, part.valid_time) for snapshot, part in zip(snapshots, own, strict=True)
-        ]
-        weights = places.weights(np.asarray(np.isfinite(observed).all(axis=0)))
-        at = leads.index(own[0].lead_hours)
-        counts[0, at] += _counts([part.members() for part in own], weights, bounds)
-        counts[1, at] += _counts([field[None] for field in observed], weights, bounds)
-    return _labelled(counts, fields, bounds, {"lead_time": leads, "region": places.names}).assign_attrs(
-        missing="; ".join(lacking) or "none"
-    )
+    counts = _counted(pairs, both, places, bounds, leads)
+    missing = "; ".join([*lacking, *sentences(both.lost)]) or "none"
+    labels: dict[str, Sequence[object]] = {"lead_time": leads, "region": places.names}
+    return _labelled(counts, fields, bounds, labels).assign_attrs(missing=missing, grid=str(shared))
 
 
 def hellinger(one: ArrayLike, other: ArrayLike, axes: tuple[int, ...] = (-1,)) -> Floats:
@@ -99,35 +104,23 @@ def hellinger(one: ArrayLike, other: ArrayLike, axes: tuple[int, ...] = (-1,)) -
     return np.asarray(np.sqrt(np.square(roots).sum(axis=axes) / 2))
 
 
-def _pairs(
-    runs: Sequence[xr.Dataset], truth: xr.Dataset, fields: tuple[str, str]
-) -> tuple[list[list[Match]], list[str]]:
-    """The matches of both fields at every initial and lead time that has both, and what is lacking."""
-    known = {str(name) for run in runs for name in run.data_vars} | set(DERIVED)
-    variables = [name if name in known or not name.rpartition("_")[2].isdigit() else name.rpartition("_")[0]
-                 for name in fields]  # fmt: skip
-    matches, lacking = match(runs, truth, variables)
-    found: dict[tuple[object, object], dict[str, Match]] = {}
-    for own in matches:
-        found.setdefault((own.initial_time, own.lead_time), {})[own.channel.name] = own
-    both = [[own[name] for name in fields] for own in found.values() if own.keys() >= set(fields)]
-    if not both:
-        names = sorted({own.channel.name for own in matches})
-        raise ScoreError(
-            f"no field has both {' and '.join(fields)}, expected two of {', '.join(names)}; "
-            f"name each with its level{': ' * bool(lacking)}{'; '.join(lacking)}"
-        )
-    return both, lacking
+def _counted(
+    pairs: Sequence[Pair], both: Both, places: Places, bounds: Sequence[Floats], leads: Sequence[float]
+) -> Floats:
+    """Weights in bins (forecast and truth, lead, region, first, second)."""
+    counts = np.zeros((2, len(leads), len(places.names), *(len(own) - 1 for own in bounds)))
+    for pair, (observed, members) in both.of_all(pairs, both.observed, both.members):
+        weights = places.weights(np.asarray(np.isfinite(observed).all(axis=0)))
+        at = leads.index(pair[0].lead_hours)
+        counts[0, at] += _counts(members, weights, bounds)
+        counts[1, at] += _counts([field[None] for field in observed], weights, bounds)
+    return counts
 
 
-def _edges(pairs: Sequence[Sequence[Match]], snapshots: Sequence[Snapshots]) -> list[Floats]:
+def _edges(pairs: Sequence[Pair], both: Both) -> list[Floats]:
     """From the least to the greatest value of the truth."""
-    return [
-        np.histogram_bin_edges(
-            np.concatenate([_range(snapshot.field(part.channel, part.valid_time)) for part in own]), BINS
-        )
-        for snapshot, own in zip(snapshots, zip(*pairs, strict=True), strict=True)
-    ]
+    ranges = [[_range(field) for field in observed] for _, (observed,) in both.of_all(pairs, both.observed)]
+    return [np.histogram_bin_edges(np.concatenate(own), BINS) for own in zip(*ranges, strict=True)]
 
 
 def _range(field: Numbers) -> Floats:

@@ -14,10 +14,11 @@ _BLOCK = 4096
 
 
 def mixture_log_score(ensemble: Ensemble) -> Floats:
-    """Minus the logarithm of the mean of normal densities around the members, of Silverman's bandwidth; nats.
+    """Minus the logarithm of the mean of normal densities around the members, of a rule of thumb's bandwidth; nats.
 
     ``-log(mean_i phi((x_i - y)/h) / h)`` with ``h = 1.06 min(sigma, IQR / 1.34) M^(-1/5)``, sigma with divisor M - 1,
-    the interquartile range IQR of linearly interpolated quartiles (Silverman 1986, Density Estimation, sec. 3.4.2);
+    the interquartile range IQR of linearly interpolated quartiles: Silverman's rule (1986, Density Estimation, sec.
+    3.4.2) with the factor of Scott 1992 (Multivariate Density Estimation), as R's ``bw.nrd``;
     where the quartiles coincide ``h = 1.06 sigma M^(-1/5)``. Finite however far the observation is; NaN without spread.
 
     >>> from evaluation.metrics.forms import Ensemble

@@ -15,11 +15,12 @@ import numpy as np
 from evaluation.metrics.definitions import FieldStatistic, Metric, Statistic, mean_of
 from evaluation.metrics.distances import SquaredDistances, squared_distances
 from evaluation.metrics.forms import Ensemble, Point
-from evaluation.metrics.variogram import pairs_apart, variogram_score
+from evaluation.metrics.once import once_in_region
+from evaluation.metrics.variogram import VariogramScores, pairs_apart, variogram_scores
 
 if TYPE_CHECKING:
     from evaluation.metrics.definitions import Sample
-    from evaluation.metrics.forms import Floats, Numbers
+    from evaluation.metrics.forms import Floats
 
 VARIOGRAM_ORDER = 0.5
 """p of the variogram score, that of Scheuerer and Hamill 2015 whose score has the variable's own units."""
@@ -62,18 +63,19 @@ def _mean_of_pairs(values: Floats, *, fair: bool) -> float:
     return float((values.sum() - np.trace(values)) / (count * (count - 1))) if count > 1 else np.nan
 
 
-def _fields(sample: Sample) -> tuple[Numbers, Numbers, bool]:
-    """Members and observation; a single value is one member, and scored by its distance alone."""
+@once_in_region
+def _distances(sample: Sample, weights: Floats) -> SquaredDistances:
+    """Of members and observation; a single value is one member."""
     forecast = sample.forecast
     if isinstance(forecast, Ensemble):
-        return forecast.members, forecast.observation, True
-    return forecast.error[None], np.zeros_like(forecast.error), False
+        return squared_distances(forecast.members, forecast.observation, weights)
+    return squared_distances(forecast.error[None], np.zeros_like(forecast.error), weights)
 
 
 def _energy(sample: Sample, weights: Floats, *, fair: bool) -> Floats:
-    members, observation, several = _fields(sample)
-    distances = squared_distances(members, observation, weights)
-    return np.asarray(energy_score(distances, fair=fair and several))
+    """A single value is scored by its distance alone."""
+    fair = fair and isinstance(sample.forecast, Ensemble)
+    return np.asarray(energy_score(_distances(sample, weights), fair=fair))
 
 
 def _kernel(sample: Sample, weights: Floats, *, fair: bool) -> Floats:
@@ -82,18 +84,21 @@ def _kernel(sample: Sample, weights: Floats, *, fair: bool) -> Floats:
     if sample.climate is None or not inside.any():
         return np.asarray(np.nan)
     bandwidth_squared = float(np.sum(np.square(sample.climate.std[inside]) * weights[inside]) / weights.sum())
-    members, observation, several = _fields(sample)
-    distances = squared_distances(members, observation, weights)
-    return np.asarray(field_kernel_score(distances, bandwidth_squared, fair=fair and several))
+    fair = fair and isinstance(sample.forecast, Ensemble)
+    return np.asarray(field_kernel_score(_distances(sample, weights), bandwidth_squared, fair=fair))
+
+
+@once_in_region
+def _variograms(sample: Sample, weights: Floats) -> VariogramScores:
+    forecast = sample.forecast
+    pairs = pairs_apart(sample.grid, sample.settings.variogram_km)
+    members = forecast.members if isinstance(forecast, Ensemble) else (forecast.error + forecast.observation)[None]
+    return variogram_scores(members, forecast.observation, weights, pairs, order=VARIOGRAM_ORDER)
 
 
 def _variogram(sample: Sample, weights: Floats, *, fair: bool) -> Floats:
-    forecast = sample.forecast
-    pairs = pairs_apart(sample.grid, sample.settings.variogram_km)
-    several = isinstance(forecast, Ensemble)
-    members = forecast.members if isinstance(forecast, Ensemble) else (forecast.error + forecast.observation)[None]
-    score = variogram_score(members, forecast.observation, weights, pairs, order=VARIOGRAM_ORDER, fair=fair and several)
-    return np.asarray(score)
+    scores = _variograms(sample, weights)
+    return np.asarray(scores.fair if fair and isinstance(sample.forecast, Ensemble) else scores.standard)
 
 
 _FORMS = (Ensemble, Point)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evaluation.metrics.blocks import in_blocks
 from evaluation.metrics.definitions import Metric, PointStatistic, Statistic
 from evaluation.metrics.extremes import KINDS, mean_beyond
-from evaluation.metrics.pooling import add_windows, half_widths
+from evaluation.metrics.pooling import Discs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _DECIMALS = 12
 """To which fractions are kept: less is the rounding of long sums, and no event must be exactly none."""
+BLOCK = 64
+"""Rows of centres that are taken together."""
 PARTS = np.array(["difference", "reference"])
 
 
@@ -50,24 +53,26 @@ def neighbourhood_mean(values: Floats, counted: NDArray[np.bool_], grid: Grid, d
     >>> neighbourhood_mean(field, np.ones((3, 4), dtype=bool), grid, 20_016)[1].round(3).tolist()
     [0.215, 0.215, 0.0, 0.215]
     """
-    area = np.where(counted, grid.area_weights()[:, None], 0.0)
-    flat = values.reshape(-1, *grid.shape)
-    bad = np.isnan(flat) & counted
-    sums = _disc_sums(np.concatenate([area[None], np.where(counted & ~bad, flat, 0.0) * area]), grid, diameter_km)
+    found = np.empty((int(np.prod(values.shape[:-2])), *grid.shape))
+
+    def work(centres: slice) -> None:
+        discs = Discs.about(grid, diameter_km, centres)
+        found[:, centres] = disc_means(values.reshape(found.shape)[:, discs.rows], counted[discs.rows], discs)
+
+    in_blocks(work, grid.shape[0], BLOCK)
+    return found.reshape(values.shape)
+
+
+def disc_means(values: Floats, counted: NDArray[np.bool_], discs: Discs) -> Floats:
+    """Means (field, centre, column) as of ``neighbourhood_mean``, of (field, row, column) and (row, column)."""
+    bad = np.isnan(values) & counted
+    area = discs.sums(counted[None])[0]
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.round(sums[1:] / sums[0], _DECIMALS)
-    mean[:, sums[0] < 10**-_DECIMALS] = np.nan
+        means: Floats = np.round(discs.sums(np.where(bad, 0.0, values), counted) / area, _DECIMALS)
+    means[:, area == 0] = np.nan
     if bad.any():
-        mean[_disc_sums(bad.astype(np.float64), grid, diameter_km) > 0.5] = np.nan
-    return np.asarray(mean.reshape(values.shape))
-
-
-def _disc_sums(fields: Floats, grid: Grid, diameter_km: float) -> Floats:
-    """Sums of (field, latitude, longitude) over the disc about each point."""
-    widths, found = half_widths(grid, diameter_km, slice(None)), np.zeros(fields.shape)
-    for row in range(len(grid.latitude)):
-        add_windows(found, fields[:, row], widths[:, row], periodic=grid.is_periodic)
-    return found
+        means[discs.sums(bad) > 0] = np.nan
+    return means
 
 
 def _forecast_events(sample: Sample, kind: str, of_mean: bool) -> Floats:
@@ -77,13 +82,19 @@ def _forecast_events(sample: Sample, kind: str, of_mean: bool) -> Floats:
 def _fractions(sample: Sample, kind: str, of_mean: bool) -> Floats:
     """``(P_f - P_o)^2`` and ``P_f^2 + P_o^2``, (event, side, 2, latitude, longitude)."""
     counted = np.isfinite(sample.forecast.observation)
-    forecast = _forecast_events(sample, kind, of_mean)
-    observed = KINDS[kind].of(sample).happened.astype(np.float64)
+    forecast, observed = _forecast_events(sample, kind, of_mean), KINDS[kind].of(sample).happened
     sides = sample.settings.pool_km
     found = np.empty((len(forecast), len(sides), 2, *counted.shape))
-    for place, side in enumerate(sides):
-        p_f, p_o = neighbourhood_mean(np.stack([forecast, observed]), counted, sample.grid, side)
-        found[:, place, 0], found[:, place, 1] = (p_f - p_o) ** 2, p_f**2 + p_o**2
+
+    def work(centres: slice) -> None:
+        for place, side in enumerate(sides):
+            discs = Discs.about(sample.grid, side, centres)
+            for event in range(len(forecast)):
+                both = np.stack([forecast[event, discs.rows], observed[event, discs.rows]])
+                p_f, p_o = disc_means(both, counted[discs.rows], discs)
+                found[event, place, 0, centres], found[event, place, 1, centres] = (p_f - p_o) ** 2, p_f**2 + p_o**2
+
+    in_blocks(work, counted.shape[0], BLOCK)
     return found
 
 

@@ -40,15 +40,32 @@ def count_below(members: Numbers, observation: Numbers, found: NDArray[np.int32]
     found[1] = (members == observation).sum(axis=0)
 
 
-def add_sums(pooled: Floats, running: Floats, widths: NDArray[np.int64], reach: int, whole: int) -> None:
+def run_up(fields: Numbers, shift: Numbers, counted: NDArray[np.bool_], periodic: bool, running: Floats) -> None:
     """See ``evaluation.metrics.windows``."""
-    columns = pooled.shape[2]
-    for centre, width in enumerate(widths.tolist()):
+    columns = fields.shape[2]
+    reach = (running.shape[2] - columns - 1) // 2
+    with np.errstate(invalid="ignore"):
+        values = np.where(counted, np.subtract(fields, shift, dtype=np.float64), 0.0)
+    own = running[..., reach : reach + 1 + columns]
+    own[..., 0] = 0.0
+    np.cumsum(values, axis=-1, out=own[..., 1:])
+    total = own[..., -1:]
+    running[..., :reach] = own[..., columns - reach : columns] - total if periodic else 0.0
+    running[..., reach + 1 + columns :] = total + own[..., 1 : reach + 1] if periodic else total
+
+
+def sum_windows(running: Floats, widths: NDArray[np.int64], areas: Floats, whole: int, found: Floats) -> None:
+    """See ``evaluation.metrics.windows``."""
+    columns = found.shape[2]
+    reach = (running.shape[2] - columns - 1) // 2
+    found[:] = 0.0
+    for (centre, row), width in np.ndenumerate(widths):
+        own = running[:, row]
         if width >= whole:
-            pooled[:, centre] += (running[:, reach + columns] - running[:, reach])[:, None]
+            found[:, centre] += areas[row] * (own[:, reach + columns] - own[:, reach])[:, None]
         elif width >= 0:
             first, after = reach - width, reach + width + 1
-            pooled[:, centre] += running[:, after : after + columns] - running[:, first : first + columns]
+            found[:, centre] += areas[row] * (own[:, after : after + columns] - own[:, first : first + columns])
 
 
 def raise_to_maxima(pooled: Numbers, table: Numbers, widths: NDArray[np.int64], reach: int, length: int) -> None:

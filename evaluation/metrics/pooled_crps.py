@@ -14,7 +14,7 @@ import numpy as np
 from evaluation.metrics.blocks import in_blocks
 from evaluation.metrics.crps import crps
 from evaluation.metrics.forms import Ensemble, Point
-from evaluation.metrics.pooling import add_windows, half_widths, raise_to_windows
+from evaluation.metrics.pooling import Discs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from data_pipeline.grid import Grid
     from evaluation.metrics.forms import Floats, Numbers
 
-    Pool = Callable[[Numbers, Numbers, Grid, float, slice], Ensemble]
+    Pool = Callable[[Numbers, Numbers, Discs], Ensemble]
 
-BLOCK = 16
+BLOCK = 32
 """Rows of centres that are pooled together."""
+TOGETHER = 8
+"""Members whose sums are in memory together."""
 
 
 def average_pooled_crps(forecast: Ensemble | Point, grid: Grid, diameter_km: float) -> Floats:
@@ -49,43 +51,36 @@ def max_pooled_crps(forecast: Ensemble | Point, grid: Grid, diameter_km: float) 
     return _pooled_crps(forecast, grid, diameter_km, max_pool)
 
 
-def average_pool(members: Numbers, observation: Numbers, grid: Grid, diameter_km: float, centres: slice) -> Ensemble:
-    """Means of members minus observation about rows of centres, against zero: (member, centre row, longitude)."""
-    widths, periodic = half_widths(grid, diameter_km, centres), grid.is_periodic
-    areas = grid.area_weights()
-    pooled = np.zeros((len(members) + 2, widths.shape[0], len(grid.longitude)))
-    for row in np.flatnonzero(widths.max(axis=0) >= 0):
-        deviations, observed, bad = _deviations(members[:, row], observation[row])
-        fields = np.concatenate([areas[row] * deviations, areas[row] * observed[None], bad[None]])
-        add_windows(pooled, fields, widths[:, row], periodic=periodic)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = np.where(pooled[-1] > 0, np.nan, pooled[:-2] / pooled[-2])
-    return Ensemble.of(means, np.zeros(means.shape[1:]))
+def average_pool(members: Numbers, observation: Numbers, discs: Discs) -> Ensemble:
+    """Means over discs of members minus observation, against zero: (member, centre row, longitude)."""
+    observed, bad = _known(members[:, discs.rows], observation[discs.rows])
+    area, spoilt = discs.sums(np.stack([observed, bad]))
+    counts, target = observed & ~bad, observation[discs.rows]
+    means = np.empty((len(members), *area.shape))
+    for start in range(0, len(members), TOGETHER):
+        part = slice(start, start + TOGETHER)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means[part] = discs.sums(members[part, discs.rows], counts, target) / area
+    means[:, spoilt > 0] = np.nan
+    return Ensemble.of(means, np.zeros(area.shape))
 
 
-def max_pool(members: Numbers, observation: Numbers, grid: Grid, diameter_km: float, centres: slice) -> Ensemble:
-    """Maxima of members and of the observation about rows of centres: (member, centre row, longitude)."""
-    widths, periodic = half_widths(grid, diameter_km, centres), grid.is_periodic
-    shape = widths.shape[0], len(grid.longitude)
-    pooled = np.full((len(members) + 1, *shape), -np.inf, np.result_type(members, observation))
-    missing = np.zeros((1, *shape))
-    for row in np.flatnonzero(widths.max(axis=0) >= 0):
-        _, observed, bad = _deviations(members[:, row], observation[row])
-        counts = (observed > 0) & (bad == 0)
-        fields = np.where(counts, np.concatenate([members[:, row], observation[None, row]]), -np.inf)
-        raise_to_windows(pooled, fields.astype(pooled.dtype), widths[:, row], periodic=periodic)
-        if bad.any():
-            add_windows(missing, bad[None], widths[:, row], periodic=periodic)
-    return Ensemble.of(np.where(missing > 0, np.nan, pooled[:-1]), pooled[-1])
+def max_pool(members: Numbers, observation: Numbers, discs: Discs) -> Ensemble:
+    """Maxima over discs of members and of the observation: (member, centre row, longitude)."""
+    own, target = members[:, discs.rows], observation[discs.rows]
+    observed, bad = _known(own, target)
+    fields = np.concatenate([own, target[None]])
+    fields[:, ~observed | bad] = -np.inf
+    maxima = discs.maxima(fields)
+    if bad.any():
+        maxima[:-1, discs.sums(bad[None])[0] > 0] = np.nan
+    return Ensemble.of(maxima[:-1], maxima[-1])
 
 
-def _deviations(members: Numbers, observation: Numbers) -> tuple[Floats, NDArray[np.float64], NDArray[np.float64]]:
-    """Members minus observation, zero unless all is there; where there is an observation; where only that is there."""
+def _known(members: Numbers, observation: Numbers) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where there is an observation, and where there is one and a member is missing."""
     observed = np.isfinite(observation)
-    with np.errstate(invalid="ignore"):
-        deviations = np.subtract(members, observation, dtype=np.float64)
-    whole = np.isfinite(deviations).all(axis=0)
-    return np.where(whole, deviations, 0.0), observed.astype(np.float64), (observed & ~whole).astype(np.float64)
+    return observed, observed & ~np.logical_and.reduce([np.isfinite(member) for member in members])
 
 
 def _pooled_crps(forecast: Ensemble | Point, grid: Grid, diameter_km: float, pool: Pool) -> Floats:
@@ -93,7 +88,7 @@ def _pooled_crps(forecast: Ensemble | Point, grid: Grid, diameter_km: float, poo
     members = forecast.members if isinstance(forecast, Ensemble) else (forecast.error + observation)[None]
 
     def work(centres: slice) -> None:
-        pooled = pool(members, observation, grid, diameter_km, centres)
+        pooled = pool(members, observation, Discs.about(grid, diameter_km, centres))
         found[centres] = crps(pooled if isinstance(forecast, Ensemble) else _point(pooled))
 
     in_blocks(work, grid.shape[0], BLOCK)

@@ -6,7 +6,8 @@ Sums over windows are differences of running sums; maxima are those of two windo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,9 +15,9 @@ from data_pipeline.errors import ScoreError
 from evaluation.sphere import EARTH_RADIUS
 
 try:
-    from evaluation.metrics.windows import add_sums, raise_to_maxima
+    from evaluation.metrics.windows import raise_to_maxima, run_up, sum_windows
 except ImportError:  # no compiler on this machine
-    from evaluation.metrics.plain import add_sums, raise_to_maxima
+    from evaluation.metrics.plain import raise_to_maxima, run_up, sum_windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from data_pipeline.grid import Grid
     from evaluation.metrics.forms import Floats, Numbers
 
+    Flags = NDArray[np.bool_]
     Widths = NDArray[np.int64]
 
 _TOLERANCE = 1e-9
@@ -65,30 +67,67 @@ def half_widths(grid: Grid, diameter_km: float, centres: slice) -> Widths:
     return np.where(rest >= 0, np.minimum(width, widest), -1)
 
 
-def add_windows(pooled: Floats, row: Floats, widths: Widths, *, periodic: bool) -> None:
-    """Add to ``pooled`` (field, centre row, column) the sums of ``row`` (field, column) over its windows."""
-    columns, reach = row.shape[-1], int(widths.max())
-    running = np.zeros((len(row), columns + 2 * reach + 1))
-    np.cumsum(_padded(row, reach, periodic, 0.0), axis=-1, out=running[:, 1:])
-    add_sums(pooled, running, widths, reach, columns // 2 if periodic else columns)
+@dataclass(frozen=True)
+class Discs:
+    """The discs about all points of some rows of a grid: windows of columns in the rows that they reach.
 
+    ``widths`` are those of ``half_widths`` (centre row, row) in ``rows``, ``areas`` of a point of each of these.
+    """
 
-def raise_to_windows(pooled: Numbers, row: Numbers, widths: Widths, *, periodic: bool) -> None:
-    """As ``add_windows``, but with the largest of what is there already and of the window; NaN is not expected."""
-    reach, length = int(widths.max()), 1
-    table = _padded(row, reach, periodic, -np.inf)
-    while True:
-        raise_to_maxima(pooled, table, widths, reach, length)
-        if 2 * length > 2 * reach + 1:
-            return
-        table = np.maximum(table[:, :-length], table[:, length:])
-        length *= 2
+    rows: slice
+    widths: Widths
+    areas: Floats
+    whole: int
+    """The width from which on a window is the whole ring."""
+    periodic: bool
 
+    @classmethod
+    def about(cls, grid: Grid, diameter_km: float, centres: slice) -> Discs:
+        """Those of the centres in rows of a grid; a ScoreError if its columns are not evenly spaced."""
+        widths, columns = half_widths(grid, diameter_km, centres), len(grid.longitude)
+        reached = np.flatnonzero(widths.max(axis=0) >= 0)
+        rows = slice(int(reached[0]), int(reached[-1]) + 1)
+        whole = columns // 2 if grid.is_periodic else columns
+        return cls(rows, widths[:, rows], grid.area_weights()[rows], whole, grid.is_periodic)
 
-def _padded(row: Numbers, reach: int, periodic: bool, fill: float) -> Numbers:
-    """With ``reach`` columns more on either side: those beyond the date line, or ``fill`` where the grid ends."""
-    if reach == 0:
-        return row
-    if periodic:
-        return np.concatenate([row[:, -reach:], row, row[:, :reach]], axis=-1)
-    return np.pad(row, ((0, 0), (reach, reach)), constant_values=fill)
+    def sums(self, fields: NDArray[Any], counted: Flags | None = None, shift: Numbers | None = None) -> Floats:
+        """Sums over the discs, weighted by area, of fields (field, row, column) in ``rows``: (field, centre, column).
+
+        The ``shift`` (row, column) is subtracted first, in float64; what is not ``counted`` (row, column) is zero.
+        Fields of whole numbers whose sum over a row of a disc is zero add nothing at all, not even by rounding.
+        """
+        count, rows, columns = fields.shape
+        reach = int(self.widths[self.widths < self.whole].max(initial=0))
+        running = np.empty((count, rows, columns + 2 * reach + 1))
+        counted = np.ones((rows, columns), dtype=bool) if counted is None else counted
+        shift = np.zeros((rows, columns)) if shift is None else shift
+        run_up(fields, shift, counted, self.periodic, running)
+        found = np.empty((count, len(self.widths), columns))
+        sum_windows(running, self.widths, self.areas, self.whole, found)
+        return found
+
+    def maxima(self, fields: Numbers) -> Numbers:
+        """The largest values in the discs of fields (field, row, column) in ``rows``, without NaN."""
+        found = np.full((len(fields), len(self.widths), fields.shape[-1]), -np.inf, fields.dtype)
+        for place, widths in enumerate(self.widths.T):
+            self._raise_to_row(found, fields[:, place], widths)
+        return found
+
+    def _raise_to_row(self, found: Numbers, row: Numbers, widths: Widths) -> None:
+        """With windows of one row (field, column), as maxima of tables whose length doubles."""
+        reach, length = int(widths.max()), 1
+        table = self._padded(row, reach)
+        while True:
+            raise_to_maxima(found, table, widths, reach, length)
+            if 2 * length > 2 * reach + 1:
+                return
+            table = np.maximum(table[:, :-length], table[:, length:])
+            length *= 2
+
+    def _padded(self, fields: Numbers, reach: int) -> Numbers:
+        """With columns more on either side: those beyond the date line, or minus infinity where the grid ends."""
+        if reach == 0:
+            return fields
+        if self.periodic:
+            return np.concatenate([fields[:, -reach:], fields, fields[:, :reach]], axis=-1)
+        return np.pad(fields, ((0, 0), (reach, reach)), constant_values=-np.inf)

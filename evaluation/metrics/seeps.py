@@ -28,7 +28,7 @@ PRECIPITATION = "total_precipitation"
 def error_matrix(dry_share: Floats) -> Floats:
     """``s`` (forecast category, observed category, ...) for climates with the share p_1 of dry days.
 
-    Rodwell et al. 2010 (doi:10.1002/qj.656), eq. 15. Any forecast that is always the same has 1 on average.
+    Rodwell et al. 2010 (doi:10.1002/qj.656). Any forecast that is always the same has 1 on average.
 
     >>> float(error_matrix(np.array(0.5))[0, 2])
     4.0
@@ -110,7 +110,7 @@ STATISTICS: dict[str, Statistic] = {
 
 _FORMULA = (
     "mean s_fo over points whose climate has between 0.1 and 0.85 dry days, s of Rodwell et al. 2010 "
-    "doi:10.1002/qj.656 eq. 15; dry up to 0.25 mm, heavy above the 2/3 quantile of wet amounts"
+    "doi:10.1002/qj.656; dry up to 0.25 mm, heavy above the 2/3 quantile of wet amounts"
 )
 METRICS: dict[str, Metric] = {
     name: Metric(

@@ -45,7 +45,8 @@ def _binned(of: Callable[[Forecast], Floats]) -> FieldStatistic:
         values = of(sample.forecast)[inside] * weights[inside]
         if not inside.any() or np.isnan(values).any() or np.isnan(std[inside]).any():
             return np.full(len(edges) + 1, np.nan)
-        bins = bins_of_spread(sample.forecast, std, edges)[inside]
+        scale = np.sqrt(np.average(std[inside] ** 2, weights=weights[inside]))
+        bins = bins_of_spread(sample.forecast, float(scale), edges)[inside]
         return np.asarray(np.bincount(bins, values, minlength=len(edges) + 1) / weights.sum())
 
     return FieldStatistic(shares, axes=_lower_edges, forms=(Ensemble, Gaussian))
@@ -113,7 +114,9 @@ def _in_bin(statistic: str) -> Callable[[Means], xr.DataArray]:
 _LOGARITHMS = ("product", "spread", "error", "spread_squared", "error_squared")
 _CORRELATED = ("spread_error_product", "mean_spread", "absolute_error", "variance", "squared_error")
 _CONSTANT = "a missing member makes the average NaN, and so does spread or error that is the same everywhere"
-_BINS = "in bins of s over the climatology's standard deviation, whose edges are the setting spread_edges"
+_BINS = (
+    "in bins of s, whose edges are the setting spread_edges times the climatology's standard deviation over the region"
+)
 _LEUTBECHER = "Leutbecher and Palmer 2008 doi:10.1016/j.jcp.2007.02.014"
 
 

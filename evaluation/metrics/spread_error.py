@@ -88,18 +88,16 @@ def _logarithm(values: Floats, possible: Floats) -> Floats:
     return np.asarray(np.log(np.where(possible == 1, values, 1.0)) + 0 * possible)
 
 
-def bins_of_spread(forecast: Forecast, climate_std: Floats, edges: Sequence[float]) -> NDArray[np.intp]:
-    """The bin of each point: how many of the ascending ``edges`` its spread over ``climate_std`` reaches.
+def bins_of_spread(forecast: Forecast, scale: float, edges: Sequence[float]) -> NDArray[np.intp]:
+    """The bin of each point: how many of the ascending ``edges``, in multiples of ``scale``, its spread reaches.
 
-    A point without spread is in the first bin, one with spread where the climatology has none in the last.
+    The scale is one for all points: bins of a spread that is measured by the place's own climate would sort places by
+    how variable they are, and then the error falls where the spread rises.
 
-    >>> bins_of_spread(Ensemble.of([[1.0], [3.0]], [2.0]), np.array([2.0]), (0.5, 0.7, 0.9)).tolist()
+    >>> bins_of_spread(Ensemble.of([[1.0], [3.0]], [2.0]), 2.0, (0.5, 0.7, 0.9)).tolist()
     [2]
     """
-    spread = standard_deviation(forecast)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(spread == 0, 0.0, spread / climate_std)
-    return np.asarray(np.searchsorted(np.asarray(edges), relative, side="right"))
+    return np.asarray(np.searchsorted(scale * np.asarray(edges), standard_deviation(forecast), side="right"))
 
 
 def pearson(

@@ -37,32 +37,43 @@ class Pairs(NamedTuple):
     around: bool = True
 
 
-def variogram_score(
-    members: Numbers, observation: Numbers, weights: Floats, pairs: Sequence[Pairs], *, order: float, fair: bool
-) -> float:
+class VariogramScores(NamedTuple):
+    """Of one field and region, in units of the variable to the power of twice the order."""
+
+    standard: float
+    fair: float
+    """Less what members add by being few; NaN for one member."""
+
+
+def variogram_scores(
+    members: Numbers, observation: Numbers, weights: Floats, pairs: Sequence[Pairs], *, order: float
+) -> VariogramScores:
     """Variogram score of order ``order`` over pairs of points, a weighted mean; lower is better.
 
     ``sum_ab w_ab (|y_a - y_b|^p - mean_i |x_ia - x_ib|^p)^2 / sum_ab w_ab``, Scheuerer and Hamill 2015
     (doi:10.1175/MWR-D-14-00269.1) with weights that sum to one; ``w_ab = sqrt(w_a w_b)`` over the separation,
-    so that a pair counts if both its points do. ``fair``: what M members add to it by being few, the variance of
+    so that a pair counts if both its points do. Fair: what M members add to it by being few, the variance of
     ``|x_ia - x_ib|^p`` over M, is taken off.
 
-    Members (M, latitude, longitude), observation and weights (latitude, longitude); units of the variable to the power
-    ``2 order``. NaN if no pair has weight, if a member is NaN at one that has, and for one member if fair.
+    Members (M, latitude, longitude), observation and weights (latitude, longitude). NaN if no pair has weight, or if a
+    member is NaN at one that has.
 
     >>> west_east = Pairs(slice(0, 1), down=0, east=1, separation_km=1.0, around=False)
     >>> members, observation = np.array([[[0.0, 4.0]], [[0.0, 0.0]]]), np.array([[0.0, 1.0]])
-    >>> variogram_score(members, observation, np.ones((1, 2)), [west_east], order=0.5, fair=False)
-    0.0
+    >>> variogram_scores(members, observation, np.ones((1, 2)), [west_east], order=0.5)
+    VariogramScores(standard=0.0, fair=-1.0)
     """
-    total = weight = 0.0
+    total, excess, weight = 0.0, 0.0, 0.0
     for chosen in pairs:
         own = _weights(weights, chosen)
         if own.any():
-            score = _of_pairs(members, observation, chosen, order, fair=fair)
+            score, scatter = _of_pairs(members, observation, chosen, order)
             total += float(np.sum(np.where(own > 0, own * score, 0.0)))
+            excess += float(np.sum(np.where(own > 0, own * scatter, 0.0)))
             weight += float(own.sum())
-    return total / weight if weight > 0 else np.nan
+    if not weight > 0:
+        return VariogramScores(np.nan, np.nan)
+    return VariogramScores(total / weight, (total - excess) / weight)
 
 
 @lru_cache(maxsize=4)
@@ -113,16 +124,13 @@ def _runs(values: np.ndarray) -> Iterator[slice]:
             start = stop
 
 
-def _of_pairs(members: Numbers, observation: Numbers, pairs: Pairs, order: float, *, fair: bool) -> Floats:
-    """The score of each pair (row, column)."""
+def _of_pairs(members: Numbers, observation: Numbers, pairs: Pairs, order: float) -> tuple[Floats, Floats]:
+    """The score of each pair (row, column), and what members add to it by being few, NaN (0/0) of one."""
     place = pairs.rows, pairs.down, pairs.east, order
     mean, squares = pair_moments(members, *place)
     observed, _ = pair_moments(observation[None], *place)
-    score = np.square(observed - mean)
-    if not fair:
-        return score
-    with np.errstate(invalid="ignore", divide="ignore"):  # 0/0 for one member
-        return np.asarray(score - squares / np.float64(len(members) * (len(members) - 1)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.square(observed - mean), squares / np.float64(len(members) * (len(members) - 1))
 
 
 def _weights(weights: Floats, pairs: Pairs) -> Floats:

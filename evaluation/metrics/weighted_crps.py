@@ -39,7 +39,7 @@ def threshold_weighted_crps(forecast: Forecast, threshold: ArrayLike, *, above: 
 
     Equal to ``int w(z) (F(z) - 1{y <= z})^2 dz`` for the step function (``fair`` false), Gneiting and Ranjan 2011
     (doi:10.1198/jbes.2010.08110); v is the chaining function of Allen, Ginsbourger and Ziegel 2022
-    (arXiv:2202.12732), section 3. Ties with the threshold do not matter.
+    (arXiv:2202.12732). Ties with the threshold do not matter.
 
     Parameters
     ----------

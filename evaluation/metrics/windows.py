@@ -1,32 +1,61 @@
-"""Sums and maxima over windows of columns, compiled: each field's row stays in the cache while centres take from it."""
+"""Sums and maxima over windows of columns, compiled: what is added to stays in the cache."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from data_pipeline.compiled import compiled
 
 
 @compiled
-def add_sums(pooled: Any, running: Any, widths: Any, reach: int, whole: int) -> None:
-    """Add sums over windows to ``pooled`` (field, centre, column).
+def run_up(fields: Any, shift: Any, counted: Any, periodic: bool, running: Any) -> None:
+    """Fill ``running`` (field, row, column) with sums of all before a column of ``fields`` less the ``shift``.
 
-    ``running`` (field, column) sums all before a column of rows that were padded with ``reach`` columns on either side;
-    a centre's window has ``widths`` columns on either side of its own, none if negative, all if ``whole`` or more.
+    What is not ``counted`` (row, column) is zero, and so is what is beyond the edge of a grid that is not periodic;
+    ``running`` has one column more than the fields, and on either side as many again as it goes beyond the edge.
     """
-    columns = pooled.shape[2]
-    for field in range(pooled.shape[0]):
-        for centre in range(pooled.shape[1]):
-            width, target = widths[centre], pooled[field, centre]
-            if width >= whole:
-                total = running[field, reach + columns] - running[field, reach]
-                for column in range(columns):
-                    target[column] += total
-            elif width >= 0:
-                before = running[field, reach - width : reach - width + columns]
-                until = running[field, reach + width + 1 : reach + width + 1 + columns]
-                for column in range(columns):
-                    target[column] += until[column] - before[column]
+    columns = fields.shape[2]
+    reach = (running.shape[2] - columns - 1) // 2
+    for field in range(fields.shape[0]):
+        for row in range(fields.shape[1]):
+            values, about, there, own = fields[field, row], shift[row], counted[row], running[field, row]
+            total = 0.0
+            own[reach] = total
+            for column in range(columns):
+                total += np.float64(values[column]) - np.float64(about[column]) if there[column] else 0.0
+                own[reach + 1 + column] = total
+            for beyond in range(reach):
+                own[beyond] = own[beyond + columns] - total if periodic else 0.0
+                own[reach + 1 + columns + beyond] = total + (own[reach + 1 + beyond] if periodic else 0.0)
+
+
+@compiled
+def sum_windows(running: Any, widths: Any, areas: Any, whole: int, found: Any) -> None:
+    """Fill ``found`` (field, centre, column) with sums over the windows of all rows, each row times its area.
+
+    ``running`` (field, row, column) is that of ``run_up``, beyond the edge at least as far as the widest window goes;
+    a centre's window in a row has ``widths`` (centre, row) columns on either side of its own, none if negative, all if
+    ``whole`` or more.
+    """
+    columns = found.shape[2]
+    reach = (running.shape[2] - columns - 1) // 2
+    for field in range(found.shape[0]):
+        for centre in range(found.shape[1]):
+            target = found[field, centre]
+            target[:] = 0.0
+            for row in range(widths.shape[1]):
+                width, area = widths[centre, row], areas[row]
+                if width >= whole:
+                    total = area * (running[field, row, reach + columns] - running[field, row, reach])
+                    for column in range(columns):
+                        target[column] += total
+                elif width >= 0:
+                    before = running[field, row, reach - width : reach - width + columns]
+                    until = running[field, row, reach + width + 1 : reach + width + 1 + columns]
+                    for column in range(columns):
+                        target[column] += area * (until[column] - before[column])
 
 
 @compiled

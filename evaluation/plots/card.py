@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from evaluation.card import Mark, Panel, panels
+from evaluation.card import Mark, Panel, about_times, panels
 from evaluation.plots.canvas import DPI, INK
-from evaluation.shown import chosen_leads, field_name, lead_name
+from evaluation.shown import capital, chosen_leads, field_name, lead_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ _CELL, _HEAD, _FOOT, _TITLE, _SIDE, _GAP = 0.27, 1.4, 0.3, 0.75, 0.25, 0.35
 _MOST_LEADS = 15
 _AREA = 150.0
 """Points squared, of a mark of full size."""
+_DOT = 6.0
 _NARROWEST = 9.5
 
 
@@ -106,20 +107,17 @@ def _draw(axes: Axes, panel: Panel, fields: list[tuple[str, float | None]], *, n
 
 
 def _triangle(axes: Axes, mark: Mark, x: float, y: float) -> None:
+    area, marker = (_AREA * mark.size**2, "^" if mark.better else "v") if mark.size else (_DOT, "o")
     axes.scatter(
-        [x], [y], s=_AREA * mark.size**2, marker="^" if mark.better else "v", edgecolors=mark.colour, linewidths=1.0,
-        facecolors=mark.colour if mark.significant else "none", zorder=2,
+        [x], [y], s=area, marker=marker, edgecolors=mark.colour, linewidths=1.0, zorder=2,
+        facecolors=mark.colour if mark.significant or not mark.size else "none",
     )  # fmt: skip
 
 
 def _heading(figure: Figure, comparison: Comparison) -> None:
     about = comparison.attributes
     width, height = figure.get_size_inches()
-    times = about["initial_times"].split()
-    span = f"{times[0]} to {times[-1]} UTC, {about['initial_times_spacing']}" if len(times) > 1 else f"{times[0]} UTC"
-    count = f"{len(times)} initial time{'s' if len(times) != 1 else ''}"
-    members = f"; {about['ensemble_size']}" if about["ensemble_size"] else ""
-    text = f"{count}, {span}{members}. {about['test']}; false discovery rate {about['false_discovery_rate']}."
+    text = f"{about_times(comparison)}. {capital(about['test'])}; false discovery rate {about['false_discovery_rate']}."
     left = _SIDE / width
     figure.text(left, 1 - 0.15 / height, about["title"], fontsize=15, fontweight="bold", color=INK, va="top")
     lines = fill(text, int((width - 2 * _SIDE) / 0.068))

@@ -11,23 +11,25 @@ from data_pipeline.errors import ScoreError
 from evaluation.estimates import Trial, estimate, has_series
 from evaluation.metrics.registry import metric
 from evaluation.pairs import minutes
-from evaluation.plots.frames import COLOURS, GREYS, capital, plain, sheet, times_line
-from evaluation.shown import field_name, score_name, units
-from evaluation.significance import MINIMUM_TIMES, TESTS, spacing
+from evaluation.plots.frames import COLOURS, GREYS, grid_of, legend_below, outer_labels, plain
+from evaluation.plots.intervals import FEW, NO_INTERVALS, band_words
+from evaluation.shown import capital, field_name, score_name, times_line, units
+from evaluation.significance import MINIMUM_TIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _STYLES = ("-", "--", ":", "-.")
+_MARKERS = ("s", "^", "D", "v", "P", "X")
 _IDEALS = {"one": 1.0, "zero": 0.0}
 
 
 def curve_figure(
-    sums: xr.Dataset,
+    groups: Mapping[str, xr.Dataset],
     metrics: Sequence[str],
     *,
     variable: str,
@@ -37,71 +39,97 @@ def curve_figure(
     members: str = "",
     trial: Trial = Trial(),  # noqa: B008, frozen
 ) -> Figure:
-    """Curves of every model, a line style for each metric, all of the same units.
+    """Curves of every model, a line style for each metric, all of the same units, and a panel for each group.
 
-    ``sums`` are of one variable, with all models, ``level`` and ``region`` among them; ``members`` says in words how
-    large the ensembles are.
+    ``groups`` are sums of one variable by the title of their panel, with all models, ``level`` and ``region`` among
+    them; ``members`` says in words how large the ensembles are.
 
     Raises
     ------
     ScoreError
         If the sums do not hold a metric, or the metrics differ in units.
     """
-    scale, unit = _units(sums, metrics)
-    here = sums.sel(region=[region]) if level is None else sums.sel(region=[region], level=[level])
-    found = {name: _estimate(here, name, trial) for name in metrics}
-    known = any(own["lower"].notnull().any() for own in found.values())
-    first = f"{capital(field_name(variable, level))}: {' and '.join(map(score_name, metrics))}"
-    figure = sheet(8.0, 5.2, first, _second(sums, members, region, trial, banded=known))
-    axes = figure.add_subplot()
-    for name, style in zip(metrics, _STYLES, strict=False):
-        for colour, model in _coloured(list(map(str, sums["model"].values)), baselines):
-            label = model if len(metrics) == 1 else f"{model}: {score_name(name)}"
-            _draw(axes, found[name].sel(model=model), scale, colour=colour, style=style, label=label)
-    _finish(axes, metrics, unit)
+    scale, unit = _units(next(iter(groups.values())), metrics)
+    found = {
+        title: {name: _estimate(own, name, level, region, trial) for name in metrics} for title, own in groups.items()
+    }
+    names = " and ".join(map(score_name, metrics))
+    first = f"{capital(field_name(variable, level))}: {names}"
+    known = any(own["lower"].notnull().any() for panel in found.values() for own in panel.values())
+    words = [members, region, *(groups if len(groups) == 1 else [])]
+    size = (8.0, 5.0) if len(groups) == 1 else None
+    figure, panels = grid_of(len(groups), first, _second(list(groups.values()), words, trial, banded=known), size=size)
+    for axes, (title, panel) in zip(panels, found.items(), strict=True):
+        _panel(axes, panel, baselines, scale)
+        heading = "" if len(groups) == 1 else f"{title}: {_times(panel)}"
+        plain(axes, x="lead time (days)", y=f"{names} ({unit})" if unit else names, title=heading)
+    _finish(panels, metrics)
+    outer_labels(panels)
+    legend_below(figure, panels)
     return figure
 
 
-def _estimate(sums: xr.Dataset, name: str, trial: Trial) -> xr.Dataset:
-    single = [dim for dim in ("region", "level") if dim in sums.dims]
-    return estimate(sums, name, lambda score: score, trial).squeeze(single)
+def _panel(axes: Axes, panel: Mapping[str, xr.Dataset], baselines: Sequence[str], scale: float) -> None:
+    for (name, own), style in zip(panel.items(), _STYLES, strict=False):
+        for colour, marker, model in _coloured(list(map(str, own["model"].values)), baselines):
+            label = model if len(panel) == 1 else f"{model}: {score_name(name)}"
+            _draw(axes, own.sel(model=model), scale, colour=colour, marker=marker, style=style, label=label)
 
 
-def _draw(axes: Axes, own: xr.Dataset, scale: float, *, colour: str, style: str, label: str) -> None:
+def _estimate(sums: xr.Dataset, name: str, level: float | None, region: str, trial: Trial) -> xr.Dataset:
+    here = sums.sel(region=[region]) if level is None else sums.sel(region=[region], level=[level])
+    single = [dim for dim in ("region", "level") if dim in here.dims]
+    return estimate(here, name, lambda score: score, trial).squeeze(single)
+
+
+def _draw(
+    axes: Axes, own: xr.Dataset, scale: float, *, colour: str, marker: str, style: str, label: str
+) -> None:  # fmt: skip
     """A curve and its band; nothing where there is no score."""
     if own["value"].isnull().all():
         return
     days = own["lead_time"].values / 24
-    axes.plot(days, own["value"].values * scale, style, color=colour, label=label, linewidth=1.8,
-              marker="o" if len(days) < 25 else None, markersize=3.5)  # fmt: skip
+    axes.plot(
+        days, own["value"].values * scale, style, color=colour, label=label, linewidth=1.8, markersize=4.0,
+        marker=marker if len(days) < 25 else None, zorder=2 if colour in GREYS else 3,
+    )  # fmt: skip
     if own["lower"].notnull().any():
         low, high = (own[side].values * scale for side in ("lower", "upper"))
         axes.fill_between(days, low, high, color=colour, alpha=0.16, linewidth=0)
 
 
-def _finish(axes: Axes, metrics: Sequence[str], unit: str) -> None:
-    directions = {metric(name).direction for name in metrics}
-    ideals = [_IDEALS[direction] for direction in directions if direction in _IDEALS]
-    for ideal in ideals:
-        axes.axhline(ideal, color="#9a9a9a", linewidth=1.0, zorder=1)
-    names = " and ".join(map(score_name, metrics))
-    plain(axes, x="lead time (days)", y=f"{names} ({unit})" if unit else names)
-    lines = [line for line in axes.get_lines() if line.get_label()[:1] != "_"]  # type: ignore[index]
+def _finish(panels: Sequence[Axes], metrics: Sequence[str]) -> None:
+    """Limits, which panels share, and lines at the best values."""
+    lines = [line for axes in panels for line in axes.get_lines()]
     if not lines:
+        names = " and ".join(map(score_name, metrics))
         raise ScoreError(f"no model has any {names} here; choose another --score, --variable, --level or --region")
+    ideals = [_IDEALS[own] for own in {metric(name).direction for name in metrics} if own in _IDEALS]
+    for axes in panels:
+        for ideal in ideals:
+            axes.axhline(ideal, color="#9a9a9a", linewidth=1.0, zorder=1)
     if not ideals and min(float(np.nanmin(line.get_ydata())) for line in lines) >= 0:
-        axes.set_ylim(bottom=0)
+        panels[0].set_ylim(bottom=0)
     top = float(np.nanmax([line.get_xdata()[-1] for line in lines]))  # type: ignore[index]
-    axes.set_xlim(0, top * 1.02)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=top >= 2, steps=[1, 2, 2.5, 5, 10]))
-    axes.legend(frameon=False, fontsize=9.5)
+    panels[0].set_xlim(0, top * 1.02)
+    most = 12 if len(panels) == 1 else 6
+    panels[0].xaxis.set_major_locator(MaxNLocator(nbins=most, integer=top >= 2, steps=[1, 2, 2.5, 5, 10]))
 
 
-def _coloured(models: list[str], baselines: Sequence[str]) -> list[tuple[str, str]]:
-    """Colour and name of each model; forecasts are in colours, in front."""
+def _times(panel: Mapping[str, xr.Dataset]) -> str:
+    """How many initial times are behind the curves of a panel, e.g. ``9 to 12 initial times``."""
+    sizes = np.concatenate([own["sample_size"].values.ravel() for own in panel.values()])
+    counts = sizes[sizes > 0]
+    low, high = (int(counts.min()), int(counts.max())) if counts.size else (0, 0)
+    return f"{low} to {high} initial times" if low < high else f"{high} initial time{'s' if high != 1 else ''}"
+
+
+def _coloured(models: list[str], baselines: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Colour, marker and name of each model; forecasts are in colours, in front, baselines told apart by markers."""
     forecasts = [model for model in models if model not in baselines]
-    found = [(COLOURS[place % len(COLOURS)], model) for place, model in enumerate(forecasts)]
-    return found + [(GREYS[place % len(GREYS)], model) for place, model in enumerate(baselines)]
+    found = [(COLOURS[place % len(COLOURS)], "o", model) for place, model in enumerate(forecasts)]
+    greys = [(GREYS[place % len(GREYS)], _MARKERS[place % len(_MARKERS)]) for place in range(len(baselines))]
+    return found + [(*grey, model) for grey, model in zip(greys, baselines, strict=True)]
 
 
 def _units(sums: xr.Dataset, metrics: Sequence[str]) -> tuple[float, str]:
@@ -121,10 +149,9 @@ def _units(sums: xr.Dataset, metrics: Sequence[str]) -> tuple[float, str]:
     return shown.pop()
 
 
-def _second(sums: xr.Dataset, members: str, region: str, trial: Trial, *, banded: bool) -> str:
-    times = sums["initial_time"].values
-    line = "   ".join(text for text in (times_line([minutes(time) for time in times]), members, region) if text)
-    gaps = spacing(times)
-    uneven = "" if gaps.even else "; initial times unevenly spaced"
-    few = f"no intervals: fewer than {MINIMUM_TIMES} initial times"
-    return f"{line}\n{f'bands: {trial.confidence:.0%}, {TESTS[trial.test]}{uneven}' if banded else few}"
+def _second(groups: Sequence[xr.Dataset], words: Sequence[str], trial: Trial, *, banded: bool) -> str:
+    times = np.unique(np.concatenate([own["initial_time"].values for own in groups]))
+    line = "   ".join(text for text in (times_line([minutes(time) for time in times]), *words) if text)
+    few = any(own.sizes["initial_time"] < MINIMUM_TIMES for own in groups)
+    bands = f"bands: {band_words(trial, [own['initial_time'].values for own in groups])}"
+    return f"{line}\n{bands + FEW * few if banded else NO_INTERVALS}"

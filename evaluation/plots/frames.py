@@ -12,6 +12,7 @@ from evaluation.plots.canvas import DPI, INK
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -32,6 +33,52 @@ def sheet(width: float, height: float, first: str, second: str) -> Figure:
     return figure
 
 
+def grid_of(
+    count: int, first: str, second: str, *, size: tuple[float, float] | None = None
+) -> tuple[Figure, list[Axes]]:
+    """A sheet of so many panels that share their axes, in rows of two to four; ``size`` in inches without the title.
+
+    Leaves room for ``legend_below``.
+    """
+    columns = 1 if count == 1 else 2 if count <= 4 else 3 if count <= 9 else 4
+    rows = -(-count // columns)
+    width, height = size or (max(columns * 3.4, 8.0), rows * 2.5 + 0.5)
+    figure = sheet(width, height + 0.8, first, second)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    panels = [grid[row][column] for row in range(rows) for column in range(columns)]
+    for axes in panels[count:]:
+        axes.remove()
+    return figure, panels[:count]
+
+
+def outer_labels(panels: Sequence[Axes]) -> None:
+    """Leave axis labels to the panels of a grid that have no other to the left, or none below."""
+    columns = len({round(axes.get_position(original=True).x0, 3) for axes in panels})
+    for place, axes in enumerate(panels):
+        last = place + columns >= len(panels)
+        axes.tick_params(labelbottom=last)
+        if place % columns:
+            axes.set_ylabel("")
+        if not last:
+            axes.set_xlabel("")
+
+
+def legend_below(figure: Figure, panels: Sequence[Axes]) -> None:
+    """One legend of all panels at the foot of the sheet, where it covers nothing; none of panels without labels."""
+    entries: dict[str, Artist] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(str(label), handle)
+    if not entries:
+        return
+    room = figure.get_size_inches()[0] - 0.3
+    columns = max(1, int(room / (0.6 + 0.082 * max(map(len, entries)))))
+    figure.legend(
+        list(entries.values()), list(entries), loc="outside lower left", ncols=min(columns, len(entries)), fontsize=9.5,
+        frameon=False,
+    )  # fmt: skip
+
+
 def plain(axes: Axes, *, x: str, y: str, title: str = "") -> None:
     """Labels, a light grid behind the lines, no box."""
     axes.set_axisbelow(True)
@@ -44,16 +91,3 @@ def plain(axes: Axes, *, x: str, y: str, title: str = "") -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side in {"left", "bottom"})
         spine.set_color("#9a9a9a")
-
-
-def times_line(times: Sequence[str]) -> str:
-    """E.g. ``12 initial times, 2001-01-02 00:00 to 2001-07-20 12:00 UTC``."""
-    shown = [time.replace("T", " ") for time in times]
-    if len(shown) == 1:
-        return f"1 initial time, {shown[0]} UTC"
-    return f"{len(shown)} initial times, {shown[0]} to {shown[-1]} UTC"
-
-
-def capital(text: str) -> str:
-    """With a capital first letter, the rest as it is."""
-    return text[:1].upper() + text[1:]

@@ -52,6 +52,8 @@ def assembled(pieces: Sequence[Piece], parts: Sequence[Part]) -> tuple[xr.Datase
     others = f" and {len(pieces) - 1} more" if len(pieces) > 1 else ""
     about = {
         "path": f"{first.path}{others}",
+        "files": tuple(dict.fromkeys(piece.path for piece in pieces)),
+        "members": axes.members,
         "channels": " ".join(channel.name for channel in axes.channels),
         "absent": axes.absent(complete),
         "unread": tuple(sorted({name for piece in pieces for name in piece.unread})),

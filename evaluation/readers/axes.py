@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from data_pipeline.errors import DataError
+from data_pipeline.sources.grib_selection import listed
 from data_pipeline.times import HOUR
 from evaluation.readers.fields import UNSTRUCTURED
 from evaluation.readers.names import DIMENSIONS
@@ -30,6 +31,8 @@ _ROLES = {"forecast_reference_time": "initial_time", "realization": "realization
 """By CF standard name, where a name is not known."""
 _LONGEST = np.timedelta64(400, "D")
 """Of a lead time that is believed where only the units of the time axis say when a forecast started."""
+_MOST_NAMED = 8
+"""Variables, in a message."""
 
 
 def with_axes(raw: xr.Dataset, path: object) -> xr.Dataset:
@@ -42,7 +45,7 @@ def with_axes(raw: xr.Dataset, path: object) -> xr.Dataset:
     DataError
         If it is no forecast, times contradict each other, a label stands twice, or a dimension is not known.
     """
-    dataset = _points(_rename(raw))
+    dataset = _points(_rename(_without_bounds(raw)))
     dataset = _with_start(dataset, path)
     if not {"initial_time", "lead_time"} <= set(dataset.variables) or dataset["initial_time"].dtype.kind != "M":
         raise no_forecast(path, dataset)
@@ -79,9 +82,18 @@ def as_timedelta(lead: xr.DataArray, path: object) -> Leads:
 
 
 def no_forecast(path: object, dataset: xr.Dataset) -> DataError:
-    """What to raise for data that are none."""
+    """What to raise for data that are none, which says what they are instead."""
+    names = [str(name) for name in dataset.data_vars]
+    held = listed(names, _MOST_NAMED) or "nothing"
+    if {"time", "latitude", "longitude"} <= set(dataset.dims):
+        return DataError(
+            f"{path} is no forecast: it has states over time ({held}), as a truth has, and neither an initial time nor "
+            "lead times; give the forecasts first and the truth last, e.g. 'sphercast score forecast.nc truth.nc'"
+        )
+    if "question" in dataset.attrs and "region" in dataset.dims:
+        return DataError(f"{path} is a file of scores, expected a forecast; see 'sphercast score compare' and 'plot'")
     return DataError(
-        f"{path} is no forecast: it has dims {dict(dataset.sizes)} and holds {', '.join(map(str, dataset.variables))}; "
+        f"{path} is no forecast: it has dims {dict(dataset.sizes)} and holds {held}; "
         "expected fields over time, latitude and longitude with forecast_reference_time (sphercast's NetCDF), or over "
         "an initial time and a lead time (WeatherBench2, earth2studio, cfgrib, C3S); see docs/scores/reading.md"
     )
@@ -99,6 +111,12 @@ def _rename(raw: xr.Dataset) -> xr.Dataset:
     taken = set(names.values()) & present
     chosen = {new: old for old, new in names.items() if new not in taken}  # a role is given once
     return raw.rename({old: new for new, old in chosen.items()})
+
+
+def _without_bounds(raw: xr.Dataset) -> xr.Dataset:
+    """Ends of accumulations and edges of cells say nothing of which axis is which."""
+    bounds = {axis.attrs.get("bounds") for axis in raw.variables.values()}
+    return raw.drop_vars([name for name in raw.variables if name in bounds])
 
 
 def _points(dataset: xr.Dataset) -> xr.Dataset:

@@ -16,6 +16,7 @@ from xarray.backends import BackendArray
 from xarray.core.indexing import IndexingSupport, LazilyIndexedArray, explicit_indexing_adapter
 
 from data_pipeline.axes import orient
+from data_pipeline.errors import reading
 from data_pipeline.grid import Grid
 
 if TYPE_CHECKING:
@@ -128,8 +129,9 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A field of a variable whose last dims are (latitude, longitude), at certain indices of all others."""
+    """A field of a variable of a file, whose last dims are (latitude, longitude), at certain indices of all others."""
 
+    path: str
     variable: xr.Variable
     at: Mapping[str, int]
 
@@ -140,8 +142,9 @@ class Place:
         return kind
 
     def read(self) -> Field:
-        """The field."""
-        values: Field = self.variable.isel(self.at, missing_dims="ignore").values
+        """The field; a DataError that names the file if it is damaged."""
+        with reading(self.path):
+            values: Field = self.variable.isel(self.at, missing_dims="ignore").values
         return values
 
 

@@ -9,40 +9,51 @@ import numpy as np
 
 from data_pipeline.errors import ScoreError
 from evaluation.readers.assembly import Part, assembled
+from evaluation.readers.members import check_known, members_of, parts_without, run_without
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import xarray as xr
 
+    from evaluation.readers.members import Members
     from evaluation.readers.pieces import Piece
 
 _DIGITS = re.compile(r"\d+")
 
 
-def runs_of(pieces: Sequence[Piece]) -> tuple[list[xr.Dataset], list[str]]:
+def runs_of(pieces: Sequence[Piece], without: Collection[int] = ()) -> tuple[list[xr.Dataset], list[str]]:
     """The runs that pieces make, by initial time, and what was left out of them, as sentences.
+
+    Members that a run is to be ``without`` are put aside before anything is asked of it.
 
     Raises
     ------
     ScoreError
-        If pieces of one start do not fit together.
+        If pieces of one start do not fit together, or a member that is left out is in none or the only one of a run.
     """
     by_start: dict[np.datetime64, list[Piece]] = {}
     for piece in pieces:
         by_start.setdefault(piece.initial_time, []).append(piece)
-    runs, lacking = [], []
+    runs, lacking, known = [], [], set()
     for start in sorted(by_start):
-        run, left_out = _run(by_start[start])
+        run, left_out, members = _run(by_start[start], without)
         runs.append(run)
+        known |= members
         shown = np.datetime_as_string(start, unit="m")
         lacking += [f"in the run of {shown}, {sentence}, and was left out" for sentence in left_out]
+    check_known(without, known)
     return runs, lacking
 
 
-def _run(pieces: Sequence[Piece]) -> tuple[xr.Dataset, list[str]]:
+def _run(pieces: Sequence[Piece], without: Collection[int]) -> tuple[xr.Dataset, list[str], Members]:
+    """A run, what was left out because it is not whole, and the members that it has in its files."""
     whole = pieces[0].as_run() if len(pieces) == 1 else None
-    return (whole, []) if whole is not None else assembled(pieces, _numbered(pieces))
+    if whole is not None:
+        return run_without(whole, without), [], set(whole.attrs["members"])
+    parts = _numbered(pieces)
+    run, left_out = assembled(pieces, parts_without(parts, without))
+    return run, left_out, members_of(parts)
 
 
 def _numbered(pieces: Sequence[Piece]) -> list[Part]:

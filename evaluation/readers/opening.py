@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from data_pipeline.errors import DAMAGES, DataError, ScoreError
+from data_pipeline.netcdf_classic import check_whole
+from data_pipeline.reading import SAMPLE
 from data_pipeline.remote import is_url, local_copy, open_zarr_store
 from data_pipeline.sources.grib_index import SUFFIXES
 from data_pipeline.sources.grib_selection import listed
+from evaluation.readers.chunks import Ahead, in_chunks
 from evaluation.readers.grib import grib_pieces
 from evaluation.readers.joining import runs_of
 from evaluation.readers.layouts import pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from evaluation.readers.pieces import Piece
 
@@ -25,7 +28,9 @@ _ZARR_METADATA = (".zgroup", ".zmetadata", "zarr.json")
 _MOST_LISTED = 5
 
 
-def open_forecasts(paths: Sequence[str | Path], *, allow_missing: bool = False) -> tuple[list[xr.Dataset], list[str]]:
+def open_forecasts(
+    paths: Sequence[str | Path], *, allow_missing: bool = False, without: Collection[int] = ()
+) -> tuple[list[xr.Dataset], list[str]]:
     """The runs of forecast files, Zarr stores, GRIB, folders, globs and URLs, in order of initial time.
 
     Each run has a scalar ``initial_time``, datetime64[ns], ``lead_time``, timedelta64[ns], canonical names and units,
@@ -40,6 +45,8 @@ def open_forecasts(paths: Sequence[str | Path], *, allow_missing: bool = False) 
         What to open.
     allow_missing
         Leave out files that cannot be read and members that lack fields, and list them, instead of refusing.
+    without
+        Numbers of members to leave out, such as that of the control; where a file has no numbers they count from 0.
 
     Returns
     -------
@@ -50,12 +57,12 @@ def open_forecasts(paths: Sequence[str | Path], *, allow_missing: bool = False) 
     DataError
         If a file is absent, unreadable or no forecast.
     ScoreError
-        If files of one start do not fit together, or members lack fields.
+        If files of one start do not fit together, members lack fields, or no run has a member that is left out.
     """
-    pieces, unreadable = _readable([file for path in paths for file in files_of(path)])
+    pieces, unreadable = _readable([file for path in paths for file in files_of(path)], Ahead())
     if unreadable and (not pieces or not allow_missing):
         raise _refusal(unreadable, len(pieces))
-    runs, lacking = runs_of(pieces)
+    runs, lacking = runs_of(pieces, without)
     if lacking and not allow_missing:
         raise ScoreError(
             f"{'; '.join(lacking)}; complete them, or pass --allow-missing".replace(", and was left out", "")
@@ -88,12 +95,12 @@ def open_run(path: str | Path) -> xr.Dataset:
     return runs[0]
 
 
-def _readable(files: Sequence[str]) -> tuple[list[Piece], list[DataError]]:
+def _readable(files: Sequence[str], ahead: Ahead) -> tuple[list[Piece], list[DataError]]:
     pieces: list[Piece] = []
     errors = []
     for file in files:
         try:
-            pieces += _pieces(file)
+            pieces += _pieces(file, ahead)
         except DataError as error:
             errors.append(error)
     return pieces, errors
@@ -121,6 +128,11 @@ def files_of(path: str | Path) -> list[str]:
     if exact.is_dir():
         return [text] if any((exact / name).exists() for name in _ZARR_METADATA) else _in_folder(exact)
     found = sorted(Path(exact.anchor or ".").glob(text.removeprefix(exact.anchor))) if text.strip() else []
+    if not found and text == SAMPLE:
+        raise DataError(
+            "'sample' is the truth that comes with sphercast, expected a forecast; give the forecasts first and the "
+            "truth last, e.g. 'sphercast score forecast.nc sample'"
+        )
     if not found:
         raise DataError(f"{path} is no forecast: no such NetCDF file or Zarr store; check the path")
     return [str(match) for match in found]
@@ -136,10 +148,10 @@ def _in_folder(folder: Path) -> list[str]:
     return files
 
 
-def _pieces(file: str) -> Sequence[Piece]:
+def _pieces(file: str, ahead: Ahead) -> Sequence[Piece]:
     if Path(file).suffix.lower() in SUFFIXES and not is_url(file):
         return grib_pieces(file)
-    return pieces_of(_open(file), file)
+    return pieces_of(in_chunks(_open(file), ahead), file)
 
 
 def _open(file: str) -> xr.Dataset:
@@ -147,6 +159,7 @@ def _open(file: str) -> xr.Dataset:
         return open_zarr_store(file)
     local = str(local_copy(file)) if is_url(file) else file
     try:
+        check_whole(local)
         return xr.open_dataset(local, engine="netcdf4", chunks=None, cache=False, decode_timedelta=False)
     except (AttributeError, *DAMAGES) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -118,7 +118,8 @@ class DatasetPiece:
         labels = self.labels.drop_vars("realization") if self._member_is_scalar else self.labels
         fields = {channel.variable_name: field for channel, field in self.variables.items()}
         run = xr.Dataset(fields, {**labels.coords, **self.grid.coordinates})
-        return labelled(run).assign_attrs({**self.attributes, "path": self.path})
+        about = {"path": self.path, "files": (self.path,), "members": tuple(self._members())}
+        return labelled(run).assign_attrs({**self.attributes, **about})
 
     @property
     def _member_is_scalar(self) -> bool:
@@ -131,7 +132,7 @@ class DatasetPiece:
         for field, level_index, channel in self._channels():
             for (lead_index, lead), (member_index, member) in product(*axes):
                 at = {"lead_time": lead_index, "realization": member_index, "level": level_index}
-                found[Slot(lead, member, channel)] = Place(field, at)
+                found[Slot(lead, member, channel)] = Place(self.path, field, at)
         return found
 
     def _channels(self) -> Iterator[tuple[xr.Variable, int, Channel]]:

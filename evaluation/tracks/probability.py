@@ -1,4 +1,7 @@
-"""Track probability: the share of members with a cyclone close by, and how it verifies."""
+"""Track probability: the share of members with a cyclone close by, and how it verifies.
+
+Within 120 km, as Titley, Bowyer and Cloke 2020 (doi:10.1002/qj.3712), but of one time instead of a whole week or day.
+"""
 
 from __future__ import annotations
 

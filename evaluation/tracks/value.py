@@ -18,7 +18,7 @@ def economic_value(
     """Saving of a forecast as a share of the saving of a perfect one, both beside what is usual alone.
 
     ``V = (min(a, s) - F a (1 - s) + H s (1 - a) - s) / (min(a, s) - s a)`` with the hit rate ``H``, the false-alarm
-    rate ``F``, the base rate ``s`` and the cost/loss ratio ``a`` (Richardson 2000, doi:10.1002/qj.49712656313, eq. 8).
+    rate ``F``, the base rate ``s`` and the cost/loss ratio ``a`` (Richardson 2000, doi:10.1002/qj.49712656313).
     1 is perfect, 0 as good as always or never to protect. NaN for an event that never or always happens. Arguments
     broadcast.
 

@@ -80,12 +80,12 @@ def _product(wanted: Field) -> dict[str, Any]:
     return {**said, "stepType": "accum", "startStep": 0, "endStep": wanted.step_hours} if summed else said
 
 
-def message_of(wanted: Field, world: xr.Dataset = WORLD, centre: str = "ecmf") -> bytes:
+def message_of(wanted: Field, world: xr.Dataset = WORLD, centre: str = "ecmf", **keys: Any) -> bytes:
     """The field of the world that is wanted."""
     field = world[wanted.channel.variable_name]
     field = field.sel(level=wanted.channel.level) if wanted.channel.level else field
     time = wanted.cycle + np.timedelta64(wanted.step_hours, "h")
-    return grib2((field.sel(time=time) if "time" in field.dims else field).values, wanted, centre)
+    return grib2((field.sel(time=time) if "time" in field.dims else field).values, wanted, centre, **keys)
 
 
 def index_line(wanted: Field, offset: int, content: bytes) -> str:

@@ -171,3 +171,13 @@ def test_missing_values_are_left_out_where_they_are(size: int) -> None:
     basis = np.stack([np.ones_like(p), *(f(k * p) for k in (1, 2, 3) for f in (np.cos, np.sin))], axis=1)
     expected = np.linalg.lstsq(basis, noisy[column, 1, 1, 2], rcond=None)[0]
     np.testing.assert_allclose(fit(times, noisy, size).mean[:, 1, 1, 2], expected, rtol=1e-9)
+
+
+def test_one_of_some_variables_says_the_same_of_them() -> None:
+    times = mock_times("2001-01-01", 400 * 2, 12)
+    whole = fit(times, np.random.default_rng(5).standard_normal((len(times), *SHAPE)))
+    own = whole.select({"temperature"})
+    assert own.channels.names == ["temperature_500", "temperature_850"]
+    for found, expected in zip(own.at(times[:2]), whole.at(times[:2]), strict=True):
+        xr.testing.assert_identical(found, expected[["temperature"]])
+    assert whole.select({"not_there"}).channels == whole.channels

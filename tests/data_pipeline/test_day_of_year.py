@@ -62,6 +62,20 @@ def test_what_it_gives_is_canonical_and_read_back(three_years: zarr.Group) -> No
     np.testing.assert_array_equal(quantiles["temperature"][:, 1, 0], group["quantiles"][:, 0, 0, 0])  # across new year
 
 
+def test_one_of_some_variables_says_the_same_of_them(three_years: zarr.Group) -> None:
+    times, whole = np.array(["2020-02-29T12", "2021-12-31"], "datetime64[ns]"), opened(three_years)
+    warmth = whole.select({"temperature", "not_there"})
+    assert warmth.channels.names == ["temperature_500", "temperature_850"]
+    pairs = zip(
+        (*warmth.at(times), warmth.quantiles_at(times)), (*whole.at(times), whole.quantiles_at(times)), strict=True
+    )
+    for own, all_of_them in pairs:
+        xr.testing.assert_identical(own, all_of_them[["temperature"]])
+    sea = whole.select({"temperature", "sea_surface_temperature"}).select({"sea_surface_temperature"})
+    xr.testing.assert_identical(sea.at(times)[1], whole.at(times)[1][["sea_surface_temperature"]])
+    assert whole.select({"not_there"}).channels == whole.channels
+
+
 @pytest.mark.parametrize("time", ["2003-01-01T06", "2003-01-01T13"])
 def test_an_hour_that_is_not_there_is_refused(time: str) -> None:
     with pytest.raises(DataError, match=f"has the hours 00, 12 UTC, got {time}; choose among its hours"):

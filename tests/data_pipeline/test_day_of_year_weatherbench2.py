@@ -53,6 +53,7 @@ def test_a_climatology_of_weatherbench2_is_read(weatherbench2: xr.Dataset) -> No
             np.testing.assert_array_equal(mine, theirs.transpose("latitude", "longitude")[::-1])
     one = DayOfYearClimatology.from_weatherbench2(weatherbench2, Channels.of({"temperature": [850]}))
     xr.testing.assert_equal(one.at(times)[0]["temperature"].isel(level=0), mean["temperature"].isel(level=1))
+    xr.testing.assert_identical(climatology.select({"temperature"}).at(times)[0], mean[["temperature"]])
 
 
 def test_what_weatherbench2_lacks_is_told(weatherbench2: xr.Dataset) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import xarray as xr
+from pydantic import ValidationError
 
 from data_pipeline.canonical import check
 from data_pipeline.channels import Channel, Channels
 from data_pipeline.errors import DataError, GoneError
 from data_pipeline.realtime import REALTIME_SOURCES, EcmwfOpenDataSource, transport
+from data_pipeline.realtime.ecmwf import NAMES
 from data_pipeline.realtime.fields import Field, fields_of
+from data_pipeline.realtime.index_files import read_json_lines
 from tests.data_pipeline.loopback import serving
 from tests.data_pipeline.realtime_world import (
     CHANNELS,
@@ -194,3 +198,23 @@ def test_older_than_the_layout_is_gone(server: Loopback, tmp_path: Path) -> None
 
 def test_sources_are_listed_by_kind() -> None:
     assert all(cls().kind == kind for kind, cls in REALTIME_SOURCES.items() if kind != "folder")
+
+
+def test_addresses_of_mirrors(server: Loopback) -> None:
+    publish_ecmwf(server.folder / "a")
+    assert source(server, "a/").look(REQUEST, now=SOON).complete
+    for mirrors in (("data.ecmwf.int/forecasts",), ("file:///mirror",)):
+        with pytest.raises(ValidationError, match="expected an address that begins with https:// or http://"):
+            EcmwfOpenDataSource(mirrors=mirrors)
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        EcmwfOpenDataSource(mirrors=())
+
+
+def test_of_heights_and_geopotential_it_is_always_the_same_that_is_taken() -> None:
+    def line(param: str, level: int) -> str:
+        said = {"param": param, "levtype": "pl", "levelist": level, "step": 0, "date": 20260601, "time": 0}
+        return json.dumps({**said, "_offset": len(param), "_length": 9})
+
+    text = "\n".join([line("z", 500), line("gh", 500), line("gh", 850), line("z", 850)])
+    entries = read_json_lines(text, "index", NAMES)
+    assert [(entry.channel.level, entry.offset) for entry in entries] == [(500, 2), (850, 2), (500, 1), (850, 1)]

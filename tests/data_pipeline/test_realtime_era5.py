@@ -34,6 +34,10 @@ REQUEST = Request(TIMES, CHANNELS)
 ENDS = {"valid_time_start": "1940-01-01", "valid_time_stop": "2026-02-28", "valid_time_stop_era5t": "2026-05-20"}
 
 
+EARLY, LATE = (f"temperature/{int((time - np.datetime64('1900-01-01')) / np.timedelta64(1, 'h'))}." for time in TIMES)
+"""In the keys of chunks: their axis begins in 1900."""
+
+
 @pytest.fixture(scope="module")
 def arco(tmp_path_factory) -> Iterator[tuple[xr.Dataset, Loopback, str]]:
     """(canonical world, server, URL) with 24 hours of ERA5T."""
@@ -77,7 +81,8 @@ def test_what_was_fetched_is_kept(arco, tmp_path: Path) -> None:
     next(tmp_path.rglob("2026-05-20T12.nc")).unlink()  # as after a kill between the two
     asked = len(server.asked)
     xr.testing.assert_identical(source.fetch(REQUEST, tmp_path).compute(), first)
-    assert not any("temperature/6." in name for name in server.asked[asked:])
+    assert any(LATE in name for name in server.asked[asked:])
+    assert not any(EARLY in name for name in server.asked[asked:])
     asked = len(server.asked)
     source.fetch(REQUEST, tmp_path)
     assert len(server.asked) == asked
@@ -121,3 +126,15 @@ def test_trouble_means_later(arco, monkeypatch) -> None:
             RealtimeEra5Source(path=url).look(REQUEST)
     finally:
         server.faults.clear()
+
+
+def test_trouble_in_the_middle_of_a_fetch_means_later(arco, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(retries, "PATIENCE", Patience(tries=2, first=1e-4, longest=1e-3))
+    world, server, url = arco
+    server.faults.append(Fault(f"2m_{LATE}0.0", times=2, status=503))
+    with pytest.raises(TemporaryError, match=re.escape("answered 503")):
+        RealtimeEra5Source(path=url).fetch(REQUEST, tmp_path)
+    asked = len(server.asked)
+    states = RealtimeEra5Source(path=url).fetch(REQUEST, tmp_path)
+    assert not any(EARLY in name for name in server.asked[asked:])  # it was kept
+    xr.testing.assert_allclose(states["2m_temperature"].compute(), world["2m_temperature"].sel(time=list(TIMES)))

@@ -84,7 +84,7 @@ def test_a_late_cycle(server: Loopback, tmp_path: Path) -> None:
     assert sum(name.endswith("000000-0h-oper-fc.grib2") for name in server.asked) == 3  # two looks; the rest was kept
 
 
-@pytest.mark.parametrize("cut", [0.3, 0.6, 0.98])
+@pytest.mark.parametrize("cut", [0.1, 0.3, 0.6, 0.98])
 def test_a_half_written_index(server: Loopback, tmp_path: Path, cut: float) -> None:
     publish_ecmwf(server.folder / "a")
     index = next((server.folder / "a").rglob(INDEX))
@@ -203,7 +203,9 @@ def test_a_mirror_with_the_index_of_another_cycle(server: Loopback, tmp_path: Pa
     for index in (server.folder / "a").rglob("*.index"):
         index.write_text(index.read_text().replace('"20260601"', '"20260531"'))
     words = "sent an index of 2026-05-31T00, expected 2026-06-01T00"
-    assert words in missing(source(server).look(REQUEST, now=LATER))
+    said = missing(source(server).look(REQUEST, now=LATER))
+    assert words in said
+    assert said.endswith(f"{INDEX}: every mirror sent something wrong before")
     publish_ecmwf(server.folder / "b")
     assert source(server, "a", "b").look(REQUEST, now=SOON).complete
     assert_arrives(source(server, "a", "b"), tmp_path / "work")
@@ -253,5 +255,7 @@ def test_requests_that_cannot_be_meant() -> None:
     rain = Channels.of({"total_precipitation": None})
     with pytest.raises(DataError, match="total_precipitation are sums and one time has no interval; give"):
         Request(TIMES[:1], rain)
+    with pytest.raises(DataError, match="got sums over 0 h, expected 1 h or more; give 'accumulation_hours'"):
+        Request(TIMES, rain, accumulation_hours=0)
     assert Request(TIMES, rain).hours_accumulated == 6
     assert [wanted.step_hours for wanted in fields_of(Request(TIMES[:1], rain, accumulation_hours=12))] == [12]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,13 @@ from pydantic import ValidationError
 
 from data_pipeline.channels import Channels
 from data_pipeline.errors import DataError, TemporaryError
+from data_pipeline.grid import Grid
 from data_pipeline.reading import open_states
 from data_pipeline.realtime import FolderSource, Request, folder
 from data_pipeline.realtime.fields import fields_of
 from data_pipeline.realtime.folder import stamps
 from data_pipeline.realtime.states import states_of
-from tests.data_pipeline.realtime_world import GRID, REQUEST, TIMES, WORLD, message_of, request
+from tests.data_pipeline.realtime_world import CHANNELS, GRID, REQUEST, TIMES, WORLD, message_of, request
 from tests.mock_world import climate_data_store_layout, mock_states, mock_times
 
 if TYPE_CHECKING:
@@ -106,17 +108,37 @@ def test_grib_and_its_halves(tmp_path: Path) -> None:
 
 def test_changed_while_it_is_read(tmp_path: Path, monkeypatch) -> None:
     write(tmp_path / "in" / "a.nc")
-    seen = iter([{"a.nc": (1, 0)}, {"a.nc": (2, 0)}, {}, {}])
-    monkeypatch.setattr(folder, "stamps", lambda _: next(seen))
-    assert missing(FolderSource(path=str(tmp_path / "in"))) == f"{tmp_path / 'in'} was changed while it was read"
+    source, inbox = FolderSource(path=str(tmp_path / "in")), tmp_path / "in"
+    changes = iter(range(9))
+    monkeypatch.setattr(folder, "stamps", lambda _: {"a.nc": (next(changes), 0)})
+    words = f"{inbox} was changed while it was read"
+    assert missing(source) == f"{words}; {words}".partition(";")[0]
+    with pytest.raises(TemporaryError, match="was changed while it was read"):
+        source.fetch(REQUEST, tmp_path / "work")  # between the look and the fetch
+
+
+def test_a_file_that_gets_its_final_name_meanwhile(tmp_path: Path, monkeypatch) -> None:
+    write(tmp_path / "in" / "a.nc")
+    monkeypatch.setattr(os, "walk", lambda top: [(top, [], ["a.nc", ".b.nc.partial"])])
+    assert list(stamps(str(tmp_path / "in"))) == [str(tmp_path / "in" / "a.nc")]
+
+    def vanished(path: str, **_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", path)
+
+    monkeypatch.setattr(folder, "open_states", vanished)
+    assert "No such file or directory" in missing(FolderSource(path=str(tmp_path / "in")))
 
 
 def test_nothing_but_nan_is_not_there_yet(tmp_path: Path) -> None:
     world = WORLD.copy(deep=True)
     world["temperature"][1, 0] = np.nan
+    world["2m_temperature"][1] = np.nan
     write(tmp_path / "in" / "a.nc", world)
-    words = "has nothing but NaN in temperature_500 at 2026-06-01T06"
-    assert words in missing(FolderSource(path=str(tmp_path / "in")))
+    words = "has nothing but NaN in temperature_500 at 2026-06-01T06, 2m_temperature at 2026-06-01T06"
+    source = FolderSource(path=str(tmp_path / "in"))
+    assert words in missing(source)
+    with pytest.raises(TemporaryError, match=words):
+        source.fetch(REQUEST, tmp_path / "work")
 
 
 def test_variables_that_may_come_and_data_that_cannot_be_meant(tmp_path: Path) -> None:
@@ -148,6 +170,30 @@ def test_a_copy_is_kept(tmp_path: Path) -> None:
     first = source.fetch(REQUEST, tmp_path / "work").compute()
     write(tmp_path / "in" / "a.nc", WORLD + 1)
     xr.testing.assert_identical(source.fetch(REQUEST, tmp_path / "work").compute(), first)
+    kept = next((tmp_path / "work").rglob("2026-06-01T06.nc"))
+    kept.write_bytes(kept.read_bytes()[:99])
+    with pytest.raises(DataError, match=f"{kept.parent} cannot be read .*; a file is damaged"):
+        source.fetch(REQUEST, tmp_path / "work")
+
+
+def test_another_choice_makes_other_copies(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for hours, world in ((0, WORLD), (6, WORLD + 1)):
+        for wanted in fields_of(REQUEST):
+            sent = replace(wanted, cycle=wanted.cycle - np.timedelta64(hours, "h"), step_hours=hours)
+            with (tmp_path / "in" / "a.grib2").open("ab") as file:
+                file.write(message_of(sent, world, forecastTime=hours))
+    analyses, forecasts = (FolderSource(path=str(tmp_path / "in"), step_hours=hours) for hours in (0, 6))
+    xr.testing.assert_allclose(analyses.fetch(REQUEST, tmp_path / "work").compute(), WORLD, rtol=1e-6)
+    xr.testing.assert_allclose(forecasts.fetch(REQUEST, tmp_path / "work").compute(), WORLD + 1, rtol=1e-6)
+
+
+def test_times_on_different_grids(tmp_path: Path) -> None:
+    other = mock_states(Grid.equiangular(5, 8, poles=True), np.array(TIMES), CHANNELS.variables)
+    write(tmp_path / "00" / "a.nc", WORLD.isel(time=[0]))
+    write(tmp_path / "06" / "a.nc", other.isel(time=[1]))
+    with pytest.raises(DataError, match=r"%H has states on different grids \(9x16 .* at 2026-06-01T00, 5x8 .*regrid"):
+        FolderSource(path=str(tmp_path / "%H")).fetch(REQUEST, tmp_path / "work")
 
 
 def test_members_and_stores(tmp_path: Path) -> None:
@@ -172,7 +218,7 @@ def test_an_empty_path_is_refused() -> None:
         FolderSource(path="")
 
 
-def test_sums_are_added_up_or_refused(tmp_path: Path) -> None:
+def test_sums_are_added_up_or_refused(tmp_path: Path, caplog) -> None:
     rain = mock_states(GRID, mock_times("2026-05-31T18", 13, 1), {"total_precipitation": None})
     rain["total_precipitation"].attrs["accumulation_hours"] = 1
     asked = Request(TIMES, Channels.of({"total_precipitation": None}))
@@ -181,3 +227,10 @@ def test_sums_are_added_up_or_refused(tmp_path: Path) -> None:
     rain["total_precipitation"].attrs["accumulation_hours"] = 4
     with pytest.raises(DataError, match="rain has total_precipitation as sums over 4 h, expected 6 h or a part"):
         states_of(rain, asked, "rain")
+    del rain["total_precipitation"].attrs["accumulation_hours"]
+    xr.testing.assert_equal(states_of(rain, asked, "rain")["total_precipitation"], summed)  # by their interval
+    assert "rain: total_precipitation is taken as sums over 1 h, as its files do not say it" in caplog.text
+    alone = Request(TIMES[:1], asked.channels, accumulation_hours=6)
+    six = states_of(rain.sel(time=[TIMES[0]]), alone, "rain")["total_precipitation"]
+    np.testing.assert_array_equal(six, rain["total_precipitation"].sel(time=[TIMES[0]]))
+    assert "sums over 6 h" in caplog.text

@@ -69,6 +69,7 @@ def test_on_the_grid_that_it_is_on(server: Loopback, tmp_path: Path) -> None:
     few = request(channels=Channels.of({"temperature": [850, 500], "geopotential": [500], "land_sea_mask": None}))
     publish_ecmwf(server.folder / "a", few, world=WORLD.assign(mock_static(GRID)))
     states = initial_states(source(server), few, GRID, tmp_path / "work")
+    check(states)
     xr.testing.assert_allclose(states["temperature"], WORLD["temperature"], rtol=1e-6)
     xr.testing.assert_allclose(states["geopotential"].sel(level=500), WORLD["geopotential"].sel(level=500), rtol=1e-6)
     assert states["land_sea_mask"].dims == ("latitude", "longitude")

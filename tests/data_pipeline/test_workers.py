@@ -48,6 +48,29 @@ def test_an_error_on_a_worker_is_told(cluster: str) -> None:
         hands.pool.submit(_fail, "shard.0").result()
 
 
+def test_what_is_shared_is_sent_once(cluster: str) -> None:
+    for scheduler, times in ((cluster, 1), (None, 0)):
+        sent = _Sent()
+        with workers(2, scheduler) as hands:
+            value = hands.share(sent)
+            assert [hands.pool.submit(_plus, value, number).result() for number in range(4)] == [7, 8, 9, 10]
+        assert sent.times == times
+
+
+class _Sent:
+    """Counts how often it leaves this process."""
+
+    number, times = 7, 0
+
+    def __reduce__(self) -> tuple[type[_Sent], tuple[()]]:
+        self.times += 1
+        return _Sent, ()
+
+
+def _plus(sent: _Sent, number: int) -> int:
+    return sent.number + number
+
+
 def _fail(path: str) -> None:
     raise DataError(f"{path} is missing; mend it")
 

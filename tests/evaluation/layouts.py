@@ -12,11 +12,12 @@ from data_pipeline.grid import Grid
 from evaluation.aggregate import Places
 from evaluation.answer import answer
 from evaluation.baselines import Persistence
+from evaluation.combine import combine
 from evaluation.metrics.registry import needed_statistics
 from evaluation.pairs import match
 from evaluation.question import Question
+from evaluation.record import Record
 from evaluation.regions import region
-from evaluation.sums import combine
 from evaluation.tally import Tally
 
 if TYPE_CHECKING:
@@ -168,6 +169,6 @@ def scores_of(runs: Sequence[xr.Dataset], truth: xr.Dataset) -> xr.Dataset:
     matches, lacking = match(runs, truth)
     assert lacking == []
     places = Places(Grid.of(truth), tuple(region(name, None) for name in asked.regions))
-    tally = Tally(truth, places, needed_statistics(asked.metrics), [Persistence(truth)], None, asked.settings)
-    sums = [tally.run(list(own)) for _, own in groupby(matches, key=lambda pair: pair.initial_time)]
+    tally = Tally(truth, places, needed_statistics(asked.metrics), [Persistence(Record(truth))], None, asked.settings)
+    sums = [tally.run(list(own)).sums for _, own in groupby(matches, key=lambda pair: pair.initial_time)]
     return answer(combine(sums, None), asked, {}).scores

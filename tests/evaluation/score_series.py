@@ -60,8 +60,8 @@ def scored(name: str, sums: dict[str, xr.Dataset], metrics=METRICS) -> Scored:
     return Scored(name, own, Question(metrics=metrics), about)
 
 
-def write_series(path: Path, sums: dict[str, xr.Dataset], metrics=METRICS, **about: str) -> Path:
+def write_series(path: Path, sums: dict[str, xr.Dataset], metrics=METRICS, by=None, **about: str) -> Path:
     """A file as ``sphercast score`` writes it."""
     known = {"ensemble_size": "10", "missing": "none", "truth_source": "truth", "forecasts": "f.nc", **about}
-    write_scores(answer(sums, Question(metrics=metrics), known), path)
+    write_scores(answer(sums, Question(metrics=metrics, by=by), known), path)
     return path

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,6 +35,26 @@ def test_sums_are_their_definition(seed: int) -> None:
         np.testing.assert_allclose(found.total[place], expected, rtol=1e-12)
         assert found.weight[place] == pytest.approx(area[inside].sum(), rel=1e-12)
         np.testing.assert_array_equal(REGIONS.weights(observed)[place], np.where(inside, area, 0))
+
+
+def test_the_number_of_threads_does_not_change_a_bit() -> None:
+    """Of a grid that is large enough for BLAS to share the work."""
+    code = (
+        "import numpy as np; from evaluation.aggregate import Places; from evaluation.regions import region; "
+        "from data_pipeline.grid import Grid; grid = Grid.equiangular(121, 240, poles=True); "
+        "places = Places(grid, (region('global'), region('tropics'))); "
+        "fields = np.random.default_rng(0).random((20, *grid.shape)); everywhere = np.ones(grid.shape, bool); "
+        "print([places.sum(field, everywhere).total.tobytes().hex() for field in fields])"
+    )
+    found = {
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, **dict.fromkeys(_THREADS, count)},
+                       capture_output=True, check=True, text=True).stdout
+        for count in ("1", "2")
+    }  # fmt: skip
+    assert len(found) == 1
+
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def test_the_mean_is_the_integral_over_the_sphere() -> None:

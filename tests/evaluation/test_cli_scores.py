@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
+import forecast.cli_score_joint
 import forecast.cli_score_list
 import forecast.cli_scorecard  # noqa: F401, these register their commands
 from data_pipeline.errors import ScoreError
@@ -86,12 +87,10 @@ def test_what_was_not_scored_is_said(written: Callable[..., Path], states: Path,
 def test_long_lists_of_what_was_not_scored_are_cut(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from evaluation.answer import Answer
-    from forecast.cli_score import _warn_of_missing
+    from forecast.cli_score_words import warn_of_missing
 
     for count, end in ((10, "lack 9 (attribute 'missing')\n"), (25, "lack 9; and 15 more (attribute 'missing')\n")):
-        missing = "; ".join(f"lack {number}" for number in range(count))
-        _warn_of_missing(Answer(xr.Dataset(attrs={"missing": missing}), {}))
+        warn_of_missing("; ".join(f"lack {number}" for number in range(count)))
         assert capsys.readouterr().err.endswith(end)
 
 

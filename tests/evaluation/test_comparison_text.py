@@ -42,7 +42,7 @@ def test_nothing_comparable():
     ours, theirs = pair()
     with pytest.raises(ScoreError, match="no score can be compared of new and old: not compared, as neither"):
         compare(ours, theirs, ["spread"])
-    with pytest.raises(ScoreError, match="not kept for each initial time: mae"):
+    with pytest.raises(ScoreError, match="no one number for each initial time: mae"):
         compare(ours, theirs, ["mae"])
     with pytest.raises(ScoreError, match="unknown metric 'crsp'"):
         compare(ours, theirs, ["crsp"])
@@ -89,10 +89,19 @@ def test_the_table():
     text = comparison_table(compare(*pair(), ["crps"]))
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
-    assert lines[0] == "new against old: improvement, %; + where new is better, * where significant"
+    assert lines[0] == "new against old: improvement; + where new is better, * where significant"
     assert any(line.startswith("  500 hPa geopotential height") and line.count("*") == 3 for line in lines)
-    assert any(line.startswith("CRPS, tropics") and line.endswith("3 d") for line in lines)
+    assert any(line.startswith("CRPS, tropics (%)") and line.endswith("3 d") for line in lines)
     assert "equal-weighted cosine test (Lazarus et al. 2018); intervals 95%" in lines
+
+
+def test_differences_of_scores_are_in_hundredths_and_shares_in_per_cent():
+    text = comparison_table(compare(*pair(), ["spread_skill", "rmse"]))
+    lines = text.splitlines()
+    assert "spread/skill, global (hundredths)" in lines  # too long for the label: the leads are on the next line
+    assert any(line.startswith("RMSE, global (%)") and line.endswith("3 d") for line in lines)
+    assert "hundredths: 1.0 is a score better by 0.01" in lines
+    assert "hundredths" not in comparison_table(compare(*pair(), ["rmse"]))
 
 
 def test_many_regions_are_worked_on_in_pieces_and_not_printed(tmp_path):
@@ -116,7 +125,10 @@ def test_json_and_csv_hold_the_numbers():
     assert told["fields"][0]["p_value"] == [None] * 3
     assert told["notes"] == comparison.notes
     lines = comparison_csv(comparison).splitlines()
-    assert lines[0].split(",")[:6] == ["metric", "variable", "level_hpa", "region", "lead_hours", "improvement_percent"]
+    assert told["fields"][0]["improvement_units"] == "%"
+    assert lines[0].split(",")[:6] == ["metric", "variable", "level_hpa", "region", "lead_hours", "improvement"]
+    assert lines[0].split(",")[6:9] == ["lower", "upper", "improvement_units"]
+    assert lines[1].split(",")[8] == "%"
     assert lines[0].endswith("new,old,units")
     assert len(lines) == 1 + 2 * 2 * 3 * 3
     cells = comparison.cells["crps", "2m_temperature"].sel(region="global", lead_time=24.0)

@@ -141,13 +141,25 @@ def test_pooling_comes_before_scoring() -> None:
 
 
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
-def test_plain_windows_are_the_compiled_ones(precision: type) -> None:
+@pytest.mark.parametrize("periodic", [True, False])
+def test_plain_sums_over_windows_are_the_compiled_ones(precision: type, periodic: bool) -> None:
+    widths, areas = np.array([[-1, 0, 2], [5, 6, 3]]), np.array([0.5, 1.0, 2.0])
+    fields, shift = RNG.standard_normal((4, 3, 12)).astype(precision), RNG.standard_normal((3, 12)).astype(precision)
+    fields[1, 1, 1], counted = np.nan, np.ones((3, 12), dtype=bool)
+    counted[1, :3] = False
+    running, sums = np.empty((2, 4, 3, 12 + 2 * 6 + 1)), np.empty((2, 4, 2, 12))
+    for module, up, found in zip((windows, plain), running, sums, strict=True):
+        module.run_up(fields, shift, counted, periodic, up)
+        module.sum_windows(up, widths, areas, 6, found)
+    np.testing.assert_allclose(*running, rtol=1e-13)
+    np.testing.assert_allclose(*sums, atol=1e-12)
+    assert np.isfinite(sums).all()
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_plain_maxima_over_windows_are_the_compiled_ones(precision: type) -> None:
     widths, reach = np.array([-1, 0, 2, 5, 6, 3]), 6
     fields = RNG.standard_normal((3, 12 + 2 * reach + 1)).astype(precision)
-    sums = [np.ones((3, 6, 12)) for _ in range(2)]
-    for module, found in zip((windows, plain), sums, strict=True):
-        module.add_sums(found, fields.astype(np.float64), widths, reach, 6)
-    np.testing.assert_array_equal(*sums)
     for length in (1, 4, 8):
         maxima = [np.zeros((3, 6, 12), precision) for _ in range(2)]
         for module, largest in zip((windows, plain), maxima, strict=True):

@@ -17,6 +17,7 @@ from evaluation.derived import DERIVED, HEAT_CAPACITY, DerivedChannel, derived_c
 from evaluation.pairs import Snapshots, match
 from evaluation.question import Question
 from evaluation.readers import open_runs
+from evaluation.record import Record
 from evaluation.score import score
 from evaluation.sphere import divergence, geostrophic_wind, vorticity
 from tests.evaluation.conftest import RisingClimatology
@@ -103,7 +104,7 @@ def test_members_and_truth_are_made_alike(world: xr.Dataset, run: xr.Dataset, na
         np.testing.assert_allclose(
             observed, brute_force(world.sel(time=pair.valid_time), name, pair.channel.level), rtol=2e-6
         )
-        initial = Persistence(world).forecast(pair, observed)
+        initial = Persistence(Record(world)).forecast(pair, observed)
         start = Snapshots(world).field(pair.channel, pair.initial_time)
         np.testing.assert_allclose(initial.error, start.astype(float) - observed)
 

@@ -14,8 +14,9 @@ from scipy.special import ndtri
 
 from data_pipeline.errors import ScoreError
 from data_pipeline.grid import Grid
+from evaluation.metrics import efi_roc
 from evaluation.metrics.efi import LEVELS, efi, shift_of_tails
-from evaluation.metrics.efi_roc import EDGES, METRICS, STATISTICS
+from evaluation.metrics.efi_roc import BLOCK, EDGES, METRICS, STATISTICS
 from evaluation.metrics.forms import Ensemble
 from evaluation.settings import Settings
 from tests.evaluation.samples_of_extremes import mean_of_samples, random_ensemble, sample_of, score_of
@@ -153,6 +154,22 @@ def test_roc_area_is_that_of_all_pairs() -> None:
     assert float(found.sel(climate_quantile=0.8)) == pytest.approx(brute_force_area(index, high, area))
     assert float(found.sel(climate_quantile=0.2)) == pytest.approx(1 - brute_force_area(index, low, area))
     assert (found > 0.5).all()
+
+
+def test_the_index_is_found_once_for_all_regions_and_is_that_of_the_whole_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    tall, calls = Grid.equiangular(2 * BLOCK + 3, 4, poles=True), []
+    ensemble, settings = random_ensemble(5, tall.shape, 8), Settings(climate_quantiles=(0.2, 0.8))
+    sample = sample_of(ensemble, tall, quantile=ndtri, settings=settings)
+    monkeypatch.setattr(efi_roc, "efi", lambda *args: calls.append(args) or efi(*args))
+    area = np.broadcast_to(tall.area_weights()[:, None], tall.shape)
+    index = efi(ensemble.members, LEVELS, sample.climate.quantiles(LEVELS))  # type: ignore[union-attr]
+    for rows in (slice(None), slice(3, 40)):
+        weights = np.zeros(tall.shape)
+        weights[rows] = area[rows]
+        found = STATISTICS["efi_table"].of(sample, weights)  # type: ignore[call-arg, arg-type]
+        expected = np.histogram(index[rows], EDGES, weights=area[rows] / weights.sum())[0]
+        np.testing.assert_allclose(found.sum(axis=0), np.stack([expected, expected]))
+    assert len(calls) == 3
 
 
 def test_a_perfect_forecast_has_roc_area_one_and_no_event_none() -> None:

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from data_pipeline.grid import Grid
 from evaluation.metrics.forms import Ensemble, Point
-from evaluation.metrics.neighbourhood import METRICS, STATISTICS, neighbourhood_mean
+from evaluation.metrics.neighbourhood import BLOCK, METRICS, STATISTICS, neighbourhood_mean
 from evaluation.settings import Settings
 from tests.evaluation.samples_of_extremes import even_grid, random_ensemble, sample_of, score_of
 
@@ -42,6 +42,21 @@ def test_neighbourhoods_are_discs_on_the_sphere(grid: Grid, diameter_km: float) 
     values, counted = rng.random(grid.shape), rng.random(grid.shape) > 0.2
     expected = brute_force_mean(values, counted, grid, diameter_km)
     np.testing.assert_allclose(neighbourhood_mean(values, counted, grid, diameter_km), expected, atol=1e-11)
+
+
+def test_a_grid_of_many_blocks_of_rows_is_pooled_as_one() -> None:
+    grid = Grid.equiangular(2 * BLOCK + 5, 6, poles=True)
+    values, counted = np.random.default_rng(4).random(grid.shape), np.ones(grid.shape, dtype=bool)
+    expected = brute_force_mean(values, counted, grid, 2500.0)
+    np.testing.assert_allclose(neighbourhood_mean(values, counted, grid, 2500.0), expected, atol=1e-11)
+
+
+def test_no_event_in_a_disc_is_exactly_none() -> None:
+    grid = GRIDS["poles"]
+    events = (np.random.default_rng(5).random((20, *grid.shape)) > 0.9).astype(float)
+    found = neighbourhood_mean(events, np.ones(grid.shape, dtype=bool), grid, 5000.0)
+    expected = np.stack([brute_force_mean(event, np.ones(grid.shape), grid, 5000.0) for event in events])
+    np.testing.assert_array_equal(found == 0, expected == 0)
 
 
 def test_a_missing_value_is_missing_wherever_it_is_near() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_pipeline.errors import ScoreError
+from evaluation.alignment import common_grid, on_grid
 from evaluation.metrics.joint import hellinger, joint_histogram
 from evaluation.readers import open_runs
 
@@ -117,9 +119,28 @@ def test_missing_values(truth: xr.Dataset, written: Callable[..., Path]) -> None
 
 
 def test_derived_fields_and_what_lacks_a_partner(truth: xr.Dataset, written: Callable[..., Path]) -> None:
-    found = joint([written(start=15)], truth, ("geopotential_500", "geopotential_thickness_500_850"))
-    assert found.sizes["lead_time"] == 2  # the truth ends
+    fields = ("geopotential_500", "geopotential_thickness_500_850")
+    path, short = written(start=14), truth.isel(time=slice(0, 17))
+    words = rf"^not both {' and '.join(fields)} of 2020-01-08T00:00 at \+36 h are in forecast and truth"
+    with pytest.raises(ScoreError, match=rf"{words}; pass --allow-missing to count only"):
+        joint([path], short, fields)
+    found = joint([path], short, fields, allow_missing=True)
+    assert re.fullmatch(words, found.attrs["missing"])
+    assert found.sizes["lead_time"] == 2
     assert found["edges_geopotential_thickness_500_850"].size == 31
+
+
+def test_other_grids_are_regridded_as_in_scores(truth: xr.Dataset, written: Callable[..., Path]) -> None:
+    """Counting on a grid is counting what was regridded to it beforehand."""
+    coarse, edges = "equiangular:3x4", ([53000, 54000, 55000], [270, 280, 290])
+    (run,) = open_runs(written(leads=1))
+    grid = common_grid([run], truth, coarse)
+    beforehand = joint_histogram([on_grid(run, grid)], on_grid(truth, grid), FIELDS, edges)
+    for asked, states in ((coarse, truth), (None, on_grid(truth, grid))):
+        found = joint_histogram([run], states, FIELDS, edges, grid=asked)
+        np.testing.assert_allclose(found["forecast"], beforehand["forecast"])
+        np.testing.assert_allclose(found["truth"], beforehand["truth"])
+        assert found.attrs["grid"].startswith("3x4 grid")
 
 
 def test_a_constant_truth_has_one_bin_full(truth: xr.Dataset, written: Callable[..., Path]) -> None:

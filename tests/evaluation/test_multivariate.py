@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from data_pipeline.grid import Grid
+from evaluation.metrics import multivariate
 from evaluation.metrics.distances import BLOCK, squared_distances
 from evaluation.metrics.forms import Ensemble, Gaussian, Point
 from evaluation.metrics.multivariate import METRICS, STATISTICS, energy_score, field_kernel_score
@@ -116,6 +117,25 @@ def test_fair_scores_of_a_reliable_ensemble_do_not_depend_on_its_size(size: int)
         standard = np.mean([scored(f"standard_{name}", draw) for draw in draws])
         assert fair == pytest.approx(limit, rel=0.05)
         assert standard > fair * (1 + 0.5 / size)
+
+
+def test_distances_and_pairs_are_found_once_for_all_scores_of_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    for name in ("squared_distances", "variogram_scores"):
+        kernel = getattr(multivariate, name)
+        monkeypatch.setattr(multivariate, name, lambda *args, name=name, kernel=kernel, **options: (
+            calls.append(name) or kernel(*args, **options)))  # fmt: skip
+    one = sample(Ensemble.of(*SAMPLES["random"]))
+    half = np.where(np.arange(6)[:, None] < 3, AREA, 0.0)
+    found = {}
+    for name, statistic in STATISTICS.items():
+        for place, weights in (("globe", AREA), ("half", half)):
+            found[name, place] = float(statistic.of(one, weights.copy()))  # type: ignore[call-arg, arg-type]
+            assert found[name, place] == scored(name, one.forecast, weights)
+    own = len(STATISTICS) * 2
+    assert calls.count("squared_distances") == 2 + own * 2 // 3
+    assert calls.count("variogram_scores") == 2 + own // 3
+    assert found["energy_score", "globe"] != found["energy_score", "half"]
 
 
 @given(arrays(np.float32, (4, 6, 8), elements=VALUES), arrays(np.float32, (6, 8), elements=VALUES),

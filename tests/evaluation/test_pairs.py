@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +51,15 @@ def test_snapshots_follow_a_change_of_time_and_of_variable(truth: xr.Dataset) ->
             expected = truth[channel.variable_name].sel(time=time)
             expected = expected.sel(level=channel.level) if channel.level else expected
             np.testing.assert_array_equal(snapshots.field(channel, time), expected)
+
+
+def test_workers_are_not_sent_what_snapshots_have_read(truth: xr.Dataset) -> None:
+    snapshots, time = Snapshots(truth), truth["time"].values[3]
+    before = len(pickle.dumps(snapshots))
+    field = snapshots.field(Channel("geopotential", 850), time)
+    assert len(pickle.dumps(snapshots)) < before + field.nbytes
+    again: Snapshots = pickle.loads(pickle.dumps(snapshots))
+    np.testing.assert_array_equal(again.field(Channel("geopotential", 850), time), field)
 
 
 def test_variables_limit_what_is_scored(truth: xr.Dataset, written: Callable[..., Path]) -> None:
@@ -170,5 +180,5 @@ def test_a_field_that_is_damaged_inside_the_file_is_named(
     assert content.count(field) == 1
     path.write_bytes(content.replace(field, bytes(len(field))))
     matches, _ = match(open_runs(path), truth)
-    with pytest.raises(DataError, match=r"2m_temperature at \+24 h cannot be read \(.*\); expected a whole file"):
+    with pytest.raises(DataError, match=r"2m_temperature of 2020-01-01T00:00 at \+24 h: .* cannot be read \(.*HDF"):
         _ = [pair.members() for pair in matches]

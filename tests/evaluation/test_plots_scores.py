@@ -6,27 +6,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import xarray as xr
-from matplotlib.colors import to_hex
 from matplotlib.image import imread
+from typer.testing import CliRunner
 
 from data_pipeline.errors import DataError, ScoreError
+from evaluation.by_group import in_groups
 from evaluation.estimates import Trial, score_of
 from evaluation.plots.curves import curve_figure
-from evaluation.plots.diagrams import rank_histogram_figure, reliability_figure, roc_figure
 from evaluation.plots.frames import COLOURS, GREYS
 from evaluation.plots.scores import KINDS, draw_scores
+from evaluation.score_files import read_sums
 from tests.evaluation.score_series import daily, series_sums, write_series
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PLACE = {"model": "forecast", "region": "tropics"}
+    import xarray as xr
+    from matplotlib.figure import Figure
 
 
 def curves(sums: xr.Dataset, metrics=("crps",), **options):
     known = {"variable": "2m_temperature", "level": None, "region": "tropics", "baselines": ["climatology"]}
-    return curve_figure(sums, metrics, **{**known, **options})
+    return curve_figure({"": sums}, metrics, **{**known, **options})
 
 
 def texts(figure) -> str:
@@ -90,9 +91,7 @@ def files(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_several_files_are_drawn_where_all_have_scores(files, tmp_path, monkeypatch):
-    drawn = {}
-    monkeypatch.setattr("evaluation.plots.scores.save", lambda figure, _: drawn.update(figure=figure))
+def test_several_files_are_drawn_where_all_have_scores(files, tmp_path, drawn):
     draw_scores(files, tmp_path / "a.png", variable="2m_temperature", trial=Trial("geer"))
     text = texts(drawn["figure"])
     assert "12 initial times" in text
@@ -104,18 +103,20 @@ def test_several_files_are_drawn_where_all_have_scores(files, tmp_path, monkeypa
 
 def test_a_picture_is_a_file(files, tmp_path):
     draw_scores(files[:1], tmp_path / "a.png", kind="spread_error", variable="2m_temperature", region="global")
-    assert imread(tmp_path / "a.png").shape[:2] == (520, 800)
+    assert imread(tmp_path / "a.png").shape[:2] == (580, 800)
     with pytest.raises(DataError, match=r"PNG, got a\.pdf"):
         draw_scores(files[:1], tmp_path / "a.pdf", variable="2m_temperature")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"kind": "pie"}, "got --kind pie, expected one of curve, spread_error, rank_histogram, reliability, roc"),
+    [({"kind": "pie"}, "got --kind pie, expected one of curve, spread_error, rank_histogram, reliability, roc, spread"),
      ({"variable": "q"}, "new holds no q, expected one of 2m_temperature"),
      ({"region": "mars"}, "got the region mars for 2m_temperature, expected one of: global, tropics"),
      ({"level": 500}, "got the level 500 for 2m_temperature, expected one of: none"),
      ({"score": "crsp"}, "unknown metric 'crsp'"),
+     ({"lead": 24.0}, "got --lead 24 for a curve, which shows all leads; leave it out"),
+     ({"group": "DJF"}, "got --group DJF, but nothing was scored --by season, month or hour; leave it out"),
      ({"kind": "roc"}, "got 2 files, expected one for a roc")],
 )  # fmt: skip
 def test_what_cannot_be_drawn(files, tmp_path, options, message):
@@ -123,89 +124,92 @@ def test_what_cannot_be_drawn(files, tmp_path, options, message):
         draw_scores(files, tmp_path / "a.png", **{"variable": "2m_temperature", **options})
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({}, "hold no rank_histogram of 2m_temperature, only bias, crps, rmse, spread, spread_skill; score again with"),
-     ({"variable": "q"}, "holds no q, expected one of 2m_temperature"),
-     ({"lead": 36.0}, "got the lead time 36.0 for 2m_temperature, expected one of: 24.0")],
-)  # fmt: skip
-def test_diagrams_that_cannot_be_drawn(files, tmp_path, options, message):
-    with pytest.raises(ScoreError, match=message):
-        draw_scores(
-            files[:1], tmp_path / "a.png", kind="rank_histogram", **{"variable": "2m_temperature", **options}
-        )  # fmt: skip
-
-
-def dataset(**fields: tuple[tuple[str, ...], np.ndarray]) -> xr.Dataset:
-    """Scores of two regions and two leads with axes of their own."""
-    shared = {"model": ["forecast"], "lead_time": [24.0, 48.0], "region": ["global", "tropics"]}
-    axes = {"rank": np.arange(5), "threshold": [273.15, 303.15], "probability": np.linspace(0, 1, 5)}
-    arrays = {}
-    for name, (dims, values) in fields.items():
-        shape = (1, 2, 2, *values.shape)
-        coords = shared | {dim: axes[dim] for dim in dims}
-        about = {"metric": name, "variable": "2m_temperature"}
-        arrays[f"{name}_2m_temperature"] = xr.DataArray(np.broadcast_to(values, shape), coords, attrs=about)
-    return xr.Dataset(arrays, attrs={"initial_times": "2020-01-01T00:00", "ensemble_size": "4"})
-
-
-def test_rank_histograms_are_relative_to_a_flat_one():
-    shares = np.array([0.4, 0.1, 0.1, 0.1, 0.3])
-    figure = rank_histogram_figure(
-        dataset(rank_histogram=(("rank",), shares)), "rank_histogram", "2m_temperature", PLACE
-    )
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["1 d", "2 d"]
-    np.testing.assert_allclose([bar.get_height() for bar in figure.axes[0].patches], shares * 5)
-    assert "2 m temperature: rank histogram | 1 initial time, 2020-01-01 00:00 UTC   4 members   tropics" in texts(
-        figure
-    )
-
-
-def test_axes_that_differ_between_variables_are_found_under_their_own_names():
-    scores = dataset(rank_histogram=(("rank",), np.full(5, 0.2))).rename(rank="rank_of_2m_temperature")
-    figure = rank_histogram_figure(scores, "rank_histogram", "2m_temperature", PLACE | {"lead_time": 48.0})
-    assert len(figure.axes) == 1
-    assert len(figure.axes[0].patches) == 5
-
-
-def test_reliability_leaves_out_probabilities_that_were_never_forecast():
-    observed = np.array([[0.0, 0.2, np.nan, 0.7, 1.0], [0.1, 0.2, 0.5, 0.8, 0.9]])
-    share = np.array([[0.5, 0.2, 0.0, 0.2, 0.1], [0.5, 0.2, 0.1, 0.1, 0.1]])
-    dims = ("threshold", "probability")
-    scores = dataset(reliability_diagram=(dims, observed), sharpness=(dims, share))
-    figure = reliability_figure(scores, "reliability_diagram", "2m_temperature", PLACE)
-    assert len(figure.axes) == 4
-    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
-    np.testing.assert_allclose(lines["> 0 °C"].get_ydata(), [0.0, 0.2, 0.7, 1.0])
-    np.testing.assert_allclose(lines["> 30 °C"].get_xdata(), [0, 0.25, 0.5, 0.75, 1])
-    np.testing.assert_allclose(figure.axes[2].get_lines()[0].get_ydata(), [0.5, 0.2, 0.2, 0.1])
-    alone = reliability_figure(
-        scores.drop_vars("sharpness_2m_temperature"), "reliability_diagram", "2m_temperature", PLACE
-    )
-    assert len(alone.axes) == 2
-
-
-def test_roc_curves_end_at_the_corners_and_name_their_areas():
-    hits = np.array([[1.0, 0.9, 0.8, 0.6, 0.3], [np.nan] * 5])
-    false_alarms = np.array([[1.0, 0.5, 0.3, 0.1, 0.0], [1.0, 0.5, 0.3, 0.1, 0.0]])
-    dims = ("threshold", "probability")
-    scores = dataset(hit_rate=(dims, hits), false_alarm_rate=(dims, false_alarms),
-                     roc_area=(("threshold",), np.array([0.84, np.nan])))  # fmt: skip
-    figure = roc_figure(scores, "hit_rate", "2m_temperature", PLACE | {"lead_time": 24.0})
-    lines = [line for line in figure.axes[0].get_lines() if not line.get_label().startswith("_")]
-    assert [line.get_label() for line in lines] == ["> 0 °C: 0.84"]  # the other event never happened
-    assert lines[0].get_ydata()[-1] == 0
-    assert lines[0].get_xdata()[0] == 1
-
-
-def test_climate_quantiles_have_names():
-    scores = dataset(climate_reliability_diagram=(("threshold", "probability"), np.full((2, 5), 0.5)))
-    scores = scores.rename(threshold="climate_quantile").assign_coords(climate_quantile=[0.05, 0.9])
-    figure = reliability_figure(scores, "climate_reliability_diagram", "2m_temperature", PLACE)
-    labels = [line.get_label() for line in figure.axes[0].get_lines()]
-    assert {"< 5 % quantile", "> 90 % quantile"} <= set(labels)
-    assert to_hex(figure.axes[0].get_lines()[1].get_color()) != to_hex(figure.axes[0].get_lines()[2].get_color())
-
-
 def test_kinds():
-    assert KINDS == ("curve", "spread_error", "rank_histogram", "reliability", "roc")
+    assert KINDS == ("curve", "spread_error", "rank_histogram", "reliability", "roc", "spread_skill")
+
+
+def test_a_legend_covers_no_panel(drawn, grouped, tmp_path):
+    for metrics in ("crps", "rmse,spread,crps"):
+        draw_scores([grouped], tmp_path / "a.png", variable="2m_temperature", score=metrics)
+        figure = drawn["figure"]
+        figure.canvas.draw()
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert all(axes.get_legend() is None for axes in figure.axes)
+        assert not any(box.overlaps(axes.get_tightbbox()) for axes in figure.axes)
+        assert box.x1 <= figure.bbox.x1
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> dict[str, Figure]:
+    found: dict[str, Figure] = {}
+    monkeypatch.setattr("evaluation.plots.scores.save", lambda figure, _: found.update(figure=figure))
+    return found
+
+
+@pytest.fixture
+def grouped(tmp_path: Path) -> Path:
+    """Daily forecasts of sixty days from 15 January on, by month: of March there are only few."""
+    sums = {"2m_temperature": series_sums(daily(60, first=14)), "geopotential": series_sums(daily(60), levels=(500,))}
+    return write_series(tmp_path / "month.nc", sums, by="month")
+
+
+def test_each_group_has_a_panel(drawn, grouped, tmp_path):
+    draw_scores([grouped], tmp_path / "a.png", variable="2m_temperature")
+    figure = drawn["figure"]
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["January: 14 to 16 initial times", "February: 29 initial times", "March: 15 to 17 initial times"]
+    sums = in_groups(read_sums(grouped)["2m_temperature"], "month")
+    for axes, own in zip(figure.axes, sums.values(), strict=True):
+        line = next(line for line in axes.get_lines() if line.get_label() == "forecast")
+        np.testing.assert_allclose(line.get_ydata(), score_of(own, "crps").sel(model="forecast", region="global"))
+    assert [axes.get_ylabel() for axes in figure.axes] == ["CRPS (K)", "", "CRPS (K)"]
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+
+
+def test_one_group_is_chosen(drawn, grouped, tmp_path, monkeypatch):
+    draw_scores([grouped], tmp_path / "a.png", variable="geopotential", group="02")
+    assert len(drawn["figure"].axes) == 1
+    assert "10 members   global   February" in texts(drawn["figure"])
+    assert "500 hPa geopotential height" in texts(drawn["figure"]), "the only level need not be named"
+    with pytest.raises(ScoreError, match="got --group 05 of scores by month, expected --group with one of 01, 02, 03"):
+        draw_scores([grouped], tmp_path / "a.png", variable="2m_temperature", group="05")
+    monkeypatch.setattr("evaluation.plots.scores._MOST_GROUPS", 2)
+    with pytest.raises(ScoreError, match="got scores by month, expected --group with one of 01, 02, 03"):
+        draw_scores([grouped], tmp_path / "a.png", variable="2m_temperature")
+
+
+def test_the_command_takes_a_group(grouped, tmp_path):
+    from forecast.cli_scorecard import score_app
+
+    words = ["plot", str(grouped), "--variable", "2m_temperature", "--group", "02", "--out", str(tmp_path / "a.png")]
+    result = CliRunner().invoke(score_app, words)
+    assert result.output == f"picture: {tmp_path / 'a.png'}\n"
+    assert imread(tmp_path / "a.png").shape[:2] == (580, 800)
+
+
+def test_baselines_are_told_apart_by_their_markers(drawn, tmp_path):
+    models = ("forecast", "persistence", "climatology", "analogs", "climatology_mean")
+    path = write_series(tmp_path / "s.nc", {"2m_temperature": series_sums(daily(12), models=models)})
+    draw_scores([path], tmp_path / "a.png", variable="2m_temperature")
+    marks = {(line.get_color(), line.get_marker()) for line in drawn["figure"].axes[0].get_lines()}
+    assert len(marks) == len(models)
+
+
+def test_panels_of_few_times_have_no_bands_and_this_is_said():
+    sums = series_sums(daily(20))
+    figure = curve_figure({"many": sums, "few": sums.isel(initial_time=slice(4))}, ("crps",), variable="2m_temperature",
+                          level=None, region="global", baselines=["climatology"])  # fmt: skip
+    assert [len(axes.collections) for axes in figure.axes] == [2, 0]
+    assert "(Lazarus et al. 2018); none with fewer than 10 initial times" in texts(figure)
+
+
+def test_files_that_were_grouped_differently_are_not_drawn_together(files, grouped, tmp_path):
+    with pytest.raises(ScoreError, match="new by nothing and month by month was scored; score both with the same --by"):
+        draw_scores([files[0], grouped], tmp_path / "a.png", variable="2m_temperature")
+
+
+def test_a_level_must_be_named_where_there_are_several(tmp_path):
+    path = write_series(tmp_path / "s.nc", {"geopotential": series_sums(daily(12), levels=(500, 850))})
+    with pytest.raises(ScoreError, match="geopotential is on levels, expected --level with one of 500, 850"):
+        draw_scores([path], tmp_path / "a.png", variable="geopotential")

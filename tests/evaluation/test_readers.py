@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +18,6 @@ from tests.evaluation.layouts import as_weatherbench2
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import xarray as xr
 
 START = np.datetime64("2020-01-01T00", "ns")
 HOUR = np.timedelta64(3_600_000_000_000, "ns")
@@ -160,7 +159,23 @@ def test_a_period_without_units_is_refused(written: Callable[..., Path]) -> None
 )  # fmt: skip
 def test_what_is_no_forecast_is_refused(written: Callable[..., Path], change) -> None:  # type: ignore[no-untyped-def]
     path = written(change)
-    with pytest.raises(DataError, match=r"is no forecast: it has dims .* expected fields over time"):
+    with pytest.raises(DataError, match=r"is no forecast: it has (dims .* expected fields over time|states over time)"):
+        open_runs(path)
+
+
+def test_a_truth_in_the_place_of_a_forecast_is_told_where_it_belongs(written: Callable[..., Path]) -> None:
+    path = written(lambda data: data.drop_vars(["forecast_reference_time", "forecast_period"]).isel(realization=0))
+    with pytest.raises(DataError, match=r"it has states over time \(.*\), as a truth has, .* and the truth last, e.g."):
+        open_runs(path)
+    with pytest.raises(DataError, match="'sample' is the truth that comes with sphercast, expected a forecast"):
+        open_runs("sample")
+
+
+def test_scores_in_the_place_of_a_forecast(tmp_path: Path) -> None:
+    path = tmp_path / "scores.nc"
+    labels = {"model": ["forecast"], "region": ["global"]}
+    xr.Dataset({"crps_t": (tuple(labels), [[1.0]])}, labels, {"question": "{}"}).to_netcdf(path, engine="netcdf4")
+    with pytest.raises(DataError, match=r"scores.nc is a file of scores, expected a forecast; see"):
         open_runs(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -179,6 +180,36 @@ def test_a_message_that_cannot_be_unpacked(
     monkeypatch.setattr(grib, "decode", broken)
     with pytest.raises(DataError, match=r"a.grib: the field at byte \d+ cannot be unpacked \(bits are lost\); copy"):
         _ = run["temperature"].values
+
+
+def with_lost_bits(content: bytes) -> bytes:
+    """A message whose section 5 says that each value has 255 bits; a damaged field itself is no less a field."""
+    place = 16
+    while content[place + 4] != 5:
+        place += int.from_bytes(content[place : place + 4])
+    return content[: place + 19] + b"\xff" + content[place + 20 :]
+
+
+def test_a_message_that_is_broken_is_passed_over(write_grib: Callable[..., GribSource]) -> None:
+    noise = np.random.default_rng(0).normal(0, 1, GRID.shape)
+    contents = [
+        message(280.0 + member + noise, GRID, 2, level=500, dataType="pf", productDefinitionTemplateNumber=1,
+                number=member, step=step, **at("2020-01-01T00:00"))
+        for step in (6, 12) for member in range(3)
+    ]  # fmt: skip
+    path = write_grib([*contents[:4], with_lost_bits(contents[4]), contents[5]]).path
+    valid = np.array(["2020-01-01T00", "2020-01-01T06", "2020-01-01T12"], "datetime64[ns]")
+    labels = {"time": valid, "level": [500], "latitude": list(GRID.latitude), "longitude": list(GRID.longitude)}
+    truth = xr.Dataset(
+        {"temperature": (tuple(labels), np.full((3, 1, *GRID.shape), 279.0) + noise, {"units": "K"})}, labels
+    )
+    words = rf"^temperature_500 of 2020-01-01T00:00 at \+12 h: {path}: the field at byte \d+ cannot be unpacked \(.*\)"
+    with pytest.raises(DataError, match=rf"{words}; copy it again, or pass --allow-missing to score the rest$"):
+        score([path], truth, Question(metrics=("rmse",)))
+    scores = score([path], truth, Question(metrics=("rmse",), allow_missing=True)).scores
+    assert re.fullmatch(rf"{words}, so 1 field does not count", scores.attrs["missing"])
+    rmse = scores["rmse_temperature"].sel(model="forecast", level=500).isel(region=0)
+    np.testing.assert_allclose(rmse, [2.0, np.nan], rtol=1e-4)
 
 
 def test_a_grid_that_cannot_be_read(write_grib: Callable[..., GribSource], monkeypatch: pytest.MonkeyPatch) -> None:

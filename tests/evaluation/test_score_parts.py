@@ -9,12 +9,14 @@ import pytest
 import xarray as xr
 
 from data_pipeline.errors import ScoreError
+from data_pipeline.grid import Grid
 from evaluation.answer import merge
 from evaluation.kept import Kept, keeping
+from evaluation.pairs import match
 from evaluation.question import Question
-from evaluation.score_files import read_scores, write_scores
+from evaluation.readers import open_forecasts, open_runs
+from evaluation.score_files import read_scores, read_sums, write_scores
 from evaluation.tally import Tally
-from tests.evaluation.conftest import START
 from tests.evaluation.whole_scores import answered
 
 if TYPE_CHECKING:
@@ -22,24 +24,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evaluation.answer import Answer
+    from evaluation.lost import Tallied
     from evaluation.pairs import Match
-    from evaluation.sums import Sums
     from tests.evaluation.conftest import RisingClimatology
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-@pytest.mark.parametrize("by", [None, "hour"])
+@pytest.mark.parametrize(("by", "longest"), [(None, 0), ("hour", 8192)])
 def test_any_parts_make_the_same_scores(
-    written: Callable[..., Path], truth: xr.Dataset, tmp_path: Path, count: int, by: str | None
-) -> None:
+    written: Callable[..., Path], truth: xr.Dataset, tmp_path: Path, count: int, by: str | None, longest: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("evaluation.sums.MOST_NUMBERS", longest)
     paths = [written(start=start) for start in (0, 1, 4, 5, 9)]
-    whole = answered(paths, truth, by=by, regions=["global", "tropics"]).scores
+    asked = {"by": by, "regions": ["global", "tropics"], "metrics": ["crps", "rmse", "spread_skill", "rank_histogram",
+             "zonal_spectrum"]}  # fmt: skip
+    whole = answered(paths, truth, **asked).scores
     files = []
     for number in range(count, 0, -1):
         files.append(tmp_path / f"part{number}.nc")
-        part = answered(paths, truth, by=by, regions=["global", "tropics"], part=(number, count))
-        write_scores(part, files[-1])
-    merged = merge(files).scores
+        write_scores(answered(paths, truth, part=(number, count), **asked), files[-1])
+    merged = merge(files, into=tmp_path / "all.nc").scores
     xr.testing.assert_equal(merged, whole)
     assert {name: text for name, text in merged.attrs.items() if name != "forecasts"} == {
         name: text for name, text in whole.attrs.items() if name != "forecasts"
@@ -55,8 +60,10 @@ def test_parts_that_do_not_fit_are_refused(two_runs: list[Path], truth: xr.Datas
         merge(files[:2])
     with pytest.raises(ScoreError, match="several parts hold the initial time 2020-01-01T00:00; give each part once"):
         merge([files[0], files[0]])
-    with pytest.raises(ScoreError, match=r"plain.nc holds no sums, expected a file of 'sphercast score'"):
+    with pytest.raises(ScoreError, match=r"plain.nc does not say what was asked, expected a file of 'sphercast score'"):
         merge(files[2:])
+    with pytest.raises(ScoreError, match=r"plain.nc holds no sums, expected a file of 'sphercast score'; score again"):
+        read_sums(files[2])
     with pytest.raises(ScoreError, match=r"absent.nc cannot be read .*; expected a file of 'sphercast score'"):
         read_scores(tmp_path / "absent.nc")
     with pytest.raises(ScoreError, match="got part 3/2, expected i/n with 1 <= i <= n"):
@@ -70,7 +77,7 @@ def test_a_killed_score_goes_on_from_its_last_run(
     scored_runs = []
     run = Tally.run
 
-    def dies_in_the_second(self: Tally, matches: list[Match]) -> Sums:
+    def dies_in_the_second(self: Tally, matches: list[Match]) -> Tallied:
         scored_runs.append(matches[0].initial_time)
         if len(scored_runs) == 2:
             raise KeyboardInterrupt
@@ -86,17 +93,38 @@ def test_a_killed_score_goes_on_from_its_last_run(
     assert not (tmp_path / "scores.nc.partial").exists()
 
 
+@pytest.mark.parametrize("longest", [0, 8192])
+def test_what_is_kept_while_it_is_made_changes_nothing(
+    two_runs: list[Path], truth: xr.Dataset, tmp_path: Path, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluation.sums.MOST_NUMBERS", longest)
+    asked = {"metrics": ("crps", "rank_histogram"), "regions": ("global", "tropics")}
+    here = answered(two_runs, truth, **asked)
+    for _ in range(2):  # the second time, what the first kept and read is still open
+        found = answered(two_runs, truth, kept=Kept(tmp_path / "kept", "one"), **asked)
+        write_scores(found, tmp_path / "there.nc")
+        xr.testing.assert_identical(found.scores, here.scores)
+        for name, sums in read_sums(tmp_path / "there.nc").items():
+            xr.testing.assert_identical(found.sums[name].load(), sums)
+            xr.testing.assert_equal(here.sums[name], sums)
+
+
 def test_what_was_kept_of_another_question_or_is_torn_is_not_used(
     two_runs: list[Path], truth: xr.Dataset, tmp_path: Path
 ) -> None:
-    out, time = tmp_path / "scores.nc", START
-    sums = answered(two_runs[:1], truth).sums
-    Kept(tmp_path, "one").keep(time, sums)
-    assert Kept(tmp_path, "one").find(time) is not None
-    assert Kept(tmp_path, "two").find(time) is None
-    (file,) = tmp_path.glob("*-one.nc")
+    out, sums = tmp_path / "scores.nc", answered(two_runs[:1], truth).sums
+    matches = match(open_runs(two_runs[0]), truth)[0]
+    one = Kept(tmp_path / "kept", "one")
+    one.keep(matches, sums)
+    assert one.find(matches) is not None
+    assert Kept(one.folder, "two").find(matches) is None
+    assert one.find(matches[:-1]) is None, "a run of fewer fields"
+    beside = one.among(Grid.of(truth), matches)
+    assert beside.find(matches) is None, "baselines may depend on the other runs"
+    assert beside.digest != one.among(Grid.of(truth), matches[:2]).digest
+    (file,) = one.folder.glob("*.nc")
     file.write_bytes(file.read_bytes()[:500])
-    assert Kept(tmp_path, "one").find(time) is None
+    assert one.find(matches) is None
     digests = set()
     for question, inputs in ((Question(), {}), (Question(by="hour"), {}), (Question(), {"truth": "another"})):
         with keeping(out, question, inputs) as kept:
@@ -110,7 +138,7 @@ def test_parts_of_a_map_make_the_same_map(two_runs: list[Path], truth: xr.Datase
         write_scores(answered(two_runs, truth, regions=["map"], part=(number, 2)), file)
     merged = merge(files).scores
     assert {"latitude", "longitude"} <= set(merged["crps_2m_temperature"].dims)
-    xr.testing.assert_allclose(merged, whole, rtol=1e-14)
+    xr.testing.assert_equal(merged, whole)
 
 
 def test_parts_beside_other_baselines_grids_or_truths_are_refused(
@@ -171,14 +199,28 @@ def test_what_was_kept_is_not_used_after_a_file_has_changed(tmp_path: Path) -> N
     filled = digest()
     (store / "0").write_text("another chunk")
     assert len({bare, filled, digest()}) == 3
-    (tmp_path / "forecast.zarr").mkdir()
-    forecasts = {"forecasts": {str(tmp_path / "forecast.zarr"): []}, "climatology": None}
-    with keeping(tmp_path / "scores.nc", Question(), forecasts) as own:
-        empty = own.digest
-    (tmp_path / "forecast.zarr" / "0").write_text("a chunk")
-    with keeping(tmp_path / "scores.nc", Question(), forecasts) as own:
-        assert own.digest != empty
     stations.write_text("latitude,longitude\n1,2\n")
     near = digest(f"land&stations:{stations}")
     stations.write_text("latitude,longitude\n60,2\n")
     assert digest(f"land&stations:{stations}") != near
+
+
+def test_only_runs_whose_files_changed_are_scored_again(
+    two_runs: list[Path], truth: xr.Dataset, tmp_path: Path
+) -> None:
+    matches, sums = match(open_forecasts(two_runs)[0], truth)[0], answered(two_runs[:1], truth).sums
+    runs = [[own for own in matches if own.run.attrs["path"] == str(path)] for path in two_runs]
+    for own in runs:
+        Kept(tmp_path / "kept", "one").keep(own, sums)
+    two_runs[0].write_bytes(two_runs[0].read_bytes() + b" ")
+    later = Kept(tmp_path / "kept", "one")
+    assert later.find(runs[0]) is None
+    assert later.find(runs[1]) is not None
+
+
+def test_missing_data_may_be_allowed_later(tmp_path: Path) -> None:
+    digests = set()
+    for allowed in (False, True):
+        with keeping(tmp_path / "scores.nc", Question(allow_missing=allowed), {}) as own:
+            digests.add(own.digest)
+    assert len(digests) == 1

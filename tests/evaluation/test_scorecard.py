@@ -14,9 +14,10 @@ from matplotlib.image import imread
 from typer.testing import CliRunner
 
 from data_pipeline.errors import ScoreError
-from evaluation.card import BETTER, UNSURE, WORSE, panels, words
+from evaluation.card import BETTER, UNSURE, WORSE, Panel, panels, words
 from evaluation.card_page import card_page
 from evaluation.compare import compare
+from evaluation.comparison_text import Row
 from evaluation.plots.card import card_figure
 from evaluation.scorecard import write_scorecard
 from evaluation.scored import open_pair
@@ -69,8 +70,9 @@ class Page(HTMLParser):
         about = dict(attrs)
         self.tags.add(tag)
         self.loads += [str(about[key]) for key in ("src", "href") if key in about]
-        if tag == "td" and "title" in about:
-            self.cells.append(str(about["title"]))
+        if tag == "td" and "aria-label" in about:
+            self.cells.append(str(about["aria-label"]))
+            assert about["tabindex"] == "0"  # keys and taps reach it
         if tag == "polygon":
             self.fills.append(str(about["fill"]))
         if tag not in VOID:
@@ -120,12 +122,35 @@ def test_words_say_all_numbers_in_units_people_use(comparison, few):
     row = panels(comparison)[0].rows[1]
     cell = row.cells.sel(lead_time=48.0)
     text = words(comparison, row, cell)
-    assert text.startswith("500 hPa geopotential height, CRPS, global, 2 d: -")
-    assert "(95%: " in text
-    assert ", significant; new<b> 0." in text
+    assert text.startswith("500 hPa geopotential height, CRPS, global, 2 d: improvement -")
+    assert " % (95% interval -" in text
+    assert "p < 0.001, significant; new<b> 0." in text
     assert text.endswith(" m; 30 initial times")
     row = panels(few)[0].rows[0]
     assert "no claim; new<b>" in words(few, row, row.cells.sel(lead_time=24.0))
+
+
+def test_differences_of_scores_are_told_as_such_and_none_is_a_dot():
+    comparison = compare(*(scored(name, sums(1.0), metrics=("spread_skill",)) for name in ("a", "b")))
+    panel = panels(comparison)[0]
+    assert panel.scale == "full size: 0.01"
+    row = panel.rows[0]
+    assert "improvement +0.000 (95% interval " in words(comparison, row, row.cells.sel(lead_time=24.0))
+    mark = panel.mark(row, 24.0)
+    assert (mark.size, mark.colour, mark.significant) == (0.0, UNSURE, False)
+    assert card_page(comparison).count("<circle") == 2 * 3 * 3
+    drawn = [mark for axes in card_figure(comparison).axes for mark in axes.collections]
+    assert sum(len(mark.get_paths()[0].vertices) > 4 for mark in drawn) == 2 * 3 * 3  # circles
+
+
+def test_scores_with_units_say_how_much_better_in_their_units():
+    cells = panels(compare(*pair()))[0].rows[1].cells
+    high = cells.assign_attrs(direction="higher")
+    row = Row("crps_resolution", "geopotential", 500, "global", high)
+    assert row.unit == "hundredths of m2 s-2"
+    assert Panel("global", "crps_resolution", [row], 200.0).scale == "full size: 2 m2 s-2"
+    warm = row._replace(cells=high.assign_attrs(units="K"))
+    assert Panel("global", "crps_resolution", [row, warm], 200.0).scale == "full size: 2, each in its units"
 
 
 def test_the_page_needs_nothing_else_and_holds_every_number(comparison):
@@ -168,7 +193,7 @@ def test_the_picture_has_a_triangle_for_every_cell(comparison):
     assert [tick.get_text() for tick in panels_drawn[1].get_yticklabels()] == ["", "", ""]
     text = " ".join(text.get_text() for text in figure.texts)
     assert "new<b> against old&co" in text
-    assert "30 initial times, 2020-01-01T00:00 to 2020-01-30T00:00 UTC, every 24 h" in text.replace("\n", " ")
+    assert "30 initial times, 2020-01-01 00:00 to 2020-01-30 00:00 UTC, every 24 h" in text.replace("\n", " ")
 
 
 def test_files_by_suffix(comparison, tmp_path):
@@ -178,6 +203,13 @@ def test_files_by_suffix(comparison, tmp_path):
     assert (tmp_path / "card.csv").read_text().startswith("metric,variable")
     with pytest.raises(ScoreError, match=r"got card\.pdf, expected a scorecard's name that ends in \.html"):
         write_scorecard(comparison, tmp_path / "card.pdf")
+
+
+def test_one_initial_time_has_no_step():
+    alone = compare(*pair(1))
+    assert "<p>1 initial time, 2020-01-01 00:00 UTC; new" in card_page(alone)
+    text = " ".join(text.get_text() for text in card_figure(alone).texts).replace("\n", " ")
+    assert "1 initial time, 2020-01-01 00:00 UTC; new" in text
 
 
 def test_a_card_without_numbers_is_refused(comparison, tmp_path):
@@ -206,7 +238,7 @@ def test_commands(tmp_path):
     ]
     result = runner.invoke(score_app, ["compare", *paths, "--scores", "crps, rmse", "--out", str(tmp_path / "c.nc")])
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("new<b> against old&co: improvement, %")
+    assert result.output.startswith("new<b> against old&co: improvement; + where new<b> is better")
     assert (tmp_path / "c.nc").exists()
     result = runner.invoke(score_app, ["compare", paths[0], "--against", "climatology", "--json"])
     assert result.output.startswith('{"attributes": {"title": "forecast against climatology"')

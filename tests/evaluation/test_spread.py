@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,10 +204,22 @@ def test_bins_of_spread_are_sums_over_the_points_in_them() -> None:
     assert axis["relative_spread"].tolist() == edges[:-1]
 
 
-def test_an_edge_is_in_the_bin_above_it_and_without_climatological_spread_the_ends_are() -> None:
-    forecast = Ensemble.of([[-1.0, 0.0, -1.0, 0.0], [1.0, 0.0, 1.0, 0.0]], np.zeros(4))  # spread sqrt 2 or 0
-    std = np.array([2**0.5, 1.0, 0.0, 0.0])
-    assert bins_of_spread(forecast, std, (0.5, 1.0, 2.0)).tolist() == [2, 0, 3, 0]
+def test_an_edge_is_in_the_bin_above_it_and_no_spread_is_in_the_first() -> None:
+    forecast = Ensemble.of([[-1.0, 0.0], [1.0, 0.0]], np.zeros(2))  # spread sqrt 2 and 0
+    assert bins_of_spread(forecast, 2**0.5, (0.5, 1.0, 2.0)).tolist() == [2, 0]
+
+
+def test_bins_do_not_sort_places_by_their_climate() -> None:
+    """A reliable ensemble: where the climate varies much, spread and error are large, and they rise together."""
+    std = np.linspace(1.0, 9.0, GRID.shape[1]) * np.ones(GRID.shape)
+    drawn = std * RNG.standard_normal((400, 9, *GRID.shape))
+    times = [Ensemble.of(members[1:], members[0]) for members in drawn]
+    few = replace(Settings(), spread_edges=(0.6, 0.9, 1.2))
+    spreads, errors = (
+        scored(name, times, climate=SimpleNamespace(std=std), chosen=few) for name in ("binned_spread", "binned_rmse")
+    )
+    assert np.all(np.diff(spreads) > 0)
+    assert np.all(np.diff(errors) > 0)
 
 
 @pytest.mark.parametrize("name", METRICS)

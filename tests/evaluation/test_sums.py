@@ -10,7 +10,8 @@ from data_pipeline.channels import Channel
 from data_pipeline.errors import ScoreError
 from evaluation.aggregate import Sum
 from evaluation.assemble import mean_statistics
-from evaluation.sums import RunSums, combine
+from evaluation.combine import combine
+from evaluation.run_sums import RunSums
 from tests.evaluation.conftest import HOUR, START
 
 HEIGHT, WARMTH = Channel("geopotential", 500), Channel("2m_temperature")
@@ -32,7 +33,14 @@ def run(start: int, histogram: dict[str, int], leads: tuple[float, ...] = (12.0,
     return sums.sums()
 
 
-def test_series_stand_beside_each_other_and_histograms_are_added_up() -> None:
+@pytest.fixture
+def long_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every histogram is too long to be kept for each initial time."""
+    monkeypatch.setattr("evaluation.sums.MOST_NUMBERS", 0)
+
+
+@pytest.mark.usefixtures("long_axes")
+def test_series_stand_beside_each_other_and_long_histograms_are_added_up() -> None:
     parts = [run(start, {"forecast": 3}) for start in (5, 0, 2)]
     own = combine(parts)["geopotential"]
     assert own["total_error"].dims == ("model", "initial_time", "lead_time", "level", "region")
@@ -47,9 +55,28 @@ def test_series_stand_beside_each_other_and_histograms_are_added_up() -> None:
     xr.testing.assert_equal(again["geopotential"], own)
 
 
+def test_short_histograms_stand_beside_each_other_too() -> None:
+    parts = [run(start, {"forecast": 3}) for start in (5, 0, 2)]
+    own = combine(parts)["geopotential"]
+    assert set(own["total_rank"].dims) == {"initial_time", "model", "lead_time", "level", "region", "rank"}
+    np.testing.assert_array_equal(mean_statistics(own)["rank"].sel(level=500, model="forecast")[0, 0], [0, 0, 1])
+    xr.testing.assert_identical(combine([combine(parts[:2]), combine(parts[2:])])["geopotential"], own)
+
+
+def test_a_histogram_that_is_long_in_one_part_is_added_up_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    short, long = run(0, {"forecast": 3}), run(1, {"forecast": 30})
+    expected = mean_statistics(combine([short, long])["geopotential"])
+    monkeypatch.setattr("evaluation.sums.MOST_NUMBERS", 100)  # 2 leads, 2 levels, 2 regions and 3 or 30 ranks
+    for parts in ([short, long], [long, short], [combine([short]), combine([long])]):
+        own = combine(parts)["geopotential"]
+        assert "initial_time" not in own["total_rank"].dims
+        assert "initial_time" in own["total_error"].dims
+        xr.testing.assert_equal(mean_statistics(own)["rank"], expected["rank"])
+
+
 def test_axes_may_be_longer_for_one_model_or_run_than_for_another() -> None:
     own = combine([run(0, {"forecast": 3, "climatology": 6}), run(1, {"forecast": 4, "climatology": 6})])
-    rank = own["2m_temperature"]["total_rank"].isel(group=0, lead_time=0, region=0)
+    rank = own["2m_temperature"]["total_rank"].sum("initial_time").isel(lead_time=0, region=0)
     assert rank["rank"].values.tolist() == list(range(6))
     np.testing.assert_array_equal(rank.sel(model="forecast"), [0, 0, 2, 2, 0, 0])
     np.testing.assert_array_equal(rank.sel(model="climatology"), [0, 0, 0, 0, 0, 4])

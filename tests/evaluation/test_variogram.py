@@ -11,10 +11,12 @@ from data_pipeline.errors import ScoreError
 from data_pipeline.grid import Grid
 from evaluation.metrics import pair_moments, pair_moments_plain
 from evaluation.metrics.forms import Ensemble, Point
-from evaluation.metrics.variogram import Pairs, pairs_apart, variogram_score
+from evaluation.metrics.variogram import Pairs, pairs_apart, variogram_scores
 from evaluation.settings import Settings
 from evaluation.sphere import EARTH_RADIUS
 from tests.evaluation.whole_fields import AREA, GRID, RNG, SAMPLES, scored
+
+KIND = {False: "standard", True: "fair"}
 
 
 def variogram_twin(members: np.ndarray, observation: np.ndarray, weights: np.ndarray, separations: tuple[float, ...],
@@ -50,9 +52,8 @@ def test_variogram_score_is_its_definition(kind: str, fair: bool) -> None:
     regional = Grid(GRID.latitude, tuple(np.arange(8) * 5.0))
     weights = np.where(RNG.random(GRID.shape) < 0.3, 0.0, AREA)
     for grid in (GRID, regional):
-        found = variogram_score(
-            members, observation, weights, pairs_apart(grid, (2000.0, 4000.0, 9000.0)), order=0.5, fair=fair
-        )
+        pairs = pairs_apart(grid, (2000.0, 4000.0, 9000.0))
+        found = getattr(variogram_scores(members, observation, weights, pairs, order=0.5), KIND[fair])
         expected = variogram_twin(members, observation, weights, (2000.0, 4000.0, 9000.0), grid, fair=fair)
         assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
@@ -63,7 +64,8 @@ def test_variogram_score_is_scoringrules_over_the_same_pairs(estimator: str) -> 
     scoringrules = pytest.importorskip("scoringrules")
     members, observation = RNG.standard_normal((6, 1, 8)), RNG.standard_normal((1, 8))
     pair = Pairs(slice(0, 1), down=0, east=2, separation_km=1.0)
-    ours = variogram_score(members, observation, np.ones((1, 8)), [pair], order=0.5, fair=estimator == "fair")
+    scores = variogram_scores(members, observation, np.ones((1, 8)), [pair], order=0.5)
+    ours = getattr(scores, KIND[estimator == "fair"])
     weights = np.roll(np.eye(8), 2, axis=1)
     theirs = scoringrules.vs_ensemble(observation[0], members[:, 0], weights, p=0.5, estimator=estimator)
     assert ours == pytest.approx(float(theirs) / 8, rel=1e-12)
