@@ -18,6 +18,7 @@ from evaluation.table import crps_table
 from forecast.checkpoint import find_checkpoint, load_checkpoint
 from forecast.initial import initial_state
 from forecast.job import Job, run, steps_for
+from forecast.output import OutputConfig
 
 
 def main() -> None:
@@ -32,7 +33,8 @@ def main() -> None:
         files.append(options.out / f"forecast-{np.datetime_as_string(init, unit='h')}.nc")
         print(f"{number + 1} of {len(inits)}: {files[-1].name}", flush=True)
         job = Job(initial_state(forecaster, states, init), options.members, steps, batch=options.members)
-        run(job, forecaster, files[-1], {}, progress=False)
+        name = files[-1].name
+        run(job, forecaster, options.out, [OutputConfig(name=name)], name=files[-1].stem, progress=False)
     answer = score(files, states, climatology=find_climatology(options.climatology or options.data))
     write_scores(answer, options.out / "scores.nc")
     scores = answer.scores

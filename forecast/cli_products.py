@@ -29,8 +29,8 @@ def products(
     quiet: Quiet = False,
 ) -> None:
     """Mean, spread, quantiles, probabilities and extremes over windows of an ensemble, as CF NetCDF."""
-    from forecast.validation import validated
     from forecast.products import ProductsConfig, make_products
+    from forecast.validation import validated
 
     values = {
         "variables": None if variables is None else split(variables),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +55,17 @@ class Forecaster:
     def step_length(self) -> np.timedelta64:
         """The time that one step covers."""
         return np.timedelta64(self.model.step_hours, "h")
+
+    def to(self, device: str | torch.device) -> Forecaster:
+        """The same on another device; noise is drawn on the CPU wherever a step is computed, so that it is the same."""
+        if self.static.device == torch.device(device):
+            return self
+        return replace(
+            self,
+            normalizer=self.normalizer.to(device),
+            static=self.static.to(device),
+            denoiser=deepcopy(self.denoiser).to(device),
+        )
 
     def condition(self, previous: Tensor, current: Tensor, forcing: Tensor) -> Tensor:
         """The network's known inputs, scaled: two states (batch, channel, ...), forcings, static fields."""

@@ -2,27 +2,113 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
+from data_pipeline.ensembles import member_numbers
 from data_pipeline.errors import DataError, reading
 from data_pipeline.grid import Grid
 from data_pipeline.quality import check_values
+from data_pipeline.reading import is_grib_path, is_store_path, open_fields, open_states
+from data_pipeline.sources.grib_index import grib_files, index_files
 from data_pipeline.times import shown, utc
 from forecast.rollout import InitialState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import xarray as xr
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from forecast.forecaster import Forecaster
 
 
+class InitialEnsemble(Protocol):
+    """The initial states of all members, made or read when they are asked for, since they may not fit in memory."""
+
+    @property
+    def time(self) -> np.datetime64:
+        """When the forecast begins."""
+        ...
+
+    def of(self, members: Sequence[int]) -> InitialState:
+        """The states (member, channel, latitude, longitude) of ``members``."""
+        ...
+
+    def sha256(self) -> str:
+        """Of the data that the states are made of."""
+        ...
+
+
+@dataclass(frozen=True)
+class GivenMembers:
+    """An ensemble analysis: member number m starts from ``data[m]``, canonical data with its two states."""
+
+    forecaster: Forecaster
+    data: Sequence[xr.Dataset]
+    time: np.datetime64
+
+    def of(self, members: Sequence[int]) -> InitialState:
+        """As ``InitialEnsemble.of``; a DataError as of ``initial_state``."""
+        states = [initial_state(self.forecaster, self.data[member], self.time) for member in members]
+        previous, current = (torch.stack(pair) for pair in zip(*(state[:2] for state in states), strict=True))
+        return InitialState(previous, current, self.time)
+
+    def sha256(self) -> str:
+        """As ``InitialEnsemble.sha256``."""
+        digest = hashlib.sha256()
+        for data in self.data:
+            digest.update(initial_state(self.forecaster, data, self.time).sha256().encode())
+        return digest.hexdigest()
+
+
+def open_members(path: str) -> list[xr.Dataset]:
+    """The canonical states of every member of an ensemble (NetCDF, Zarr or GRIB), lazily, in order of their numbers.
+
+    Raises
+    ------
+    DataError
+        If it has but one member, or as of ``open_states``.
+    """
+    numbers = _numbers(path)
+    if len(numbers) < 2:
+        raise DataError(f"{path} is no ensemble analysis; give one, or perturb it with --perturb noise or lagged")
+    return [open_states(path, member=number) for number in numbers]
+
+
+def _numbers(path: str) -> list[int]:
+    if is_grib_path(path):
+        kinds = index_files(grib_files(path)).kinds
+        return sorted({kind.member for kind in kinds})
+    return [] if is_store_path(path) else [int(number) for number in member_numbers(open_fields(path))]
+
+
+def given_members(
+    forecaster: Forecaster, data: Sequence[xr.Dataset], time: np.datetime64, members: int
+) -> GivenMembers:
+    """The first ``members`` of an ensemble analysis, or a DataError if it has fewer."""
+    if len(data) < members:
+        raise DataError(
+            f"the ensemble analysis has {len(data)} members, got --members {members}; ask for at most {len(data)}, or "
+            "perturb one analysis with --perturb noise"
+        )
+    return GivenMembers(forecaster, tuple(data[:members]), time)
+
+
 def initial_state(forecaster: Forecaster, data: xr.Dataset, time: np.datetime64) -> InitialState:
-    """The states at ``time`` and one step before it, in the forecaster's channels.
+    """The states at ``time`` and one step before it, in the forecaster's channels; errors as of ``states_at``."""
+    previous, current = states_at(forecaster, data, (time - forecaster.step_length, time))
+    return InitialState(previous, current, time)
+
+
+def states_at(forecaster: Forecaster, data: xr.Dataset, times: Sequence[np.datetime64]) -> Tensor:
+    """The states at ``times``, (time, channel, latitude, longitude), checked.
 
     Raises
     ------
@@ -32,14 +118,12 @@ def initial_state(forecaster: Forecaster, data: xr.Dataset, time: np.datetime64)
     grid = Grid.of(data)
     if not grid.matches(forecaster.grid):
         raise DataError(f"the checkpoint is for the {forecaster.grid}, the data are on the {grid}; regrid them first")
-    times = np.array([time - forecaster.step_length, time])
     _require_times(times, times_of(data))
-    fields = forecaster.channels.stack(forecaster.channels.select(data).sel(time=times))
+    fields = forecaster.channels.stack(forecaster.channels.select(data).sel(time=np.asarray(times)))
     with reading(data.encoding.get("source", "the data")):
         fields = fields.load()
     check_values(fields, forecaster.channels)
-    previous, current = torch.from_numpy(np.ascontiguousarray(fields.values, dtype=np.float32))
-    return InitialState(previous, current, time)
+    return torch.from_numpy(np.ascontiguousarray(fields.values, dtype=np.float32))
 
 
 def first_time(forecaster: Forecaster, data: xr.Dataset) -> np.datetime64:
@@ -60,7 +144,7 @@ def times_of(data: xr.Dataset) -> NDArray[np.datetime64]:
     return times
 
 
-def _require_times(wanted: NDArray[np.datetime64], held: NDArray[np.datetime64]) -> None:
+def _require_times(wanted: Sequence[np.datetime64], held: NDArray[np.datetime64]) -> None:
     missing = [shown(time) for time in wanted if time not in held]
     if missing:
         raise DataError(

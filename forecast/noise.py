@@ -62,11 +62,16 @@ class SphericalNoise:
         return torch.stack([self.synthesise(numbers) for numbers in normal])
 
 
-def member_generator(seed: int, initial_time: np.datetime64, member: int, step: int) -> np.random.Generator:
-    """The generator of one member's one step: a function of these four numbers and of nothing else."""
+def member_generator(
+    seed: int, initial_time: np.datetime64, member: int, step: int, *, stream: tuple[int, ...] = ()
+) -> np.random.Generator:
+    """The generator of one member's one step: a function of these four numbers and of nothing else.
+
+    ``stream`` tells apart what is drawn for another purpose; () is the model's own noise.
+    """
     hours = int((initial_time - np.datetime64("1900-01-01T00", "ns")) // np.timedelta64(1, "h"))
     words = [seed, hours % 2**32, member, step]
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(words, spawn_key=stream)))
 
 
 @lru_cache(maxsize=8)

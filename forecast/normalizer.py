@@ -36,6 +36,10 @@ class Normalizer:
             raise DataError("a channel of the store never changes, so it has no scale; leave that variable out")
         return cls(*(torch.as_tensor(scale, dtype=torch.float32)[:, None, None] for scale in scales))
 
+    def to(self, device: str | torch.device) -> Normalizer:
+        """The same scales on another device."""
+        return Normalizer(self.mean.to(device), self.std.to(device), self.tendency_std.to(device))
+
     def state(self, fields: Tensor) -> Tensor:
         """Scale physical states (..., channel, latitude, longitude)."""
         return (fields - self.mean) / self.std

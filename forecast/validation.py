@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from data_pipeline.config import UNKNOWN_KIND
 from data_pipeline.errors import ConfigError
-from data_pipeline.sources import SOURCES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 T = TypeVar("T", bound=BaseModel)
 
+EXAMPLE = "sphercast config show planet"
+"""The command that shows what is expected, of experiments."""
 
-def validated(model: type[T], values: dict[str, Any], path: str | Path) -> T:
+
+def validated(model: type[T], values: dict[str, Any], path: str | Path, example: str = EXAMPLE) -> T:
     """``values`` as a ``model``, or a ConfigError that names every problem; ``path`` is where they come from."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(_describe(problem) for problem in error.errors())
+        problems = "; ".join(_describe(problem, model, example) for problem in error.errors())
         raise ConfigError(f"{path}: {problems}") from error
 
 
-def parse_yaml(text: str, path: str | Path) -> dict[str, Any]:
-    """The mapping that a YAML text is, or a ConfigError."""
+def parse_yaml(text: str, path: str | Path, example: str = EXAMPLE) -> dict[str, Any]:
+    """The mapping that a YAML text is, or a ConfigError that names the command of an ``example``."""
     try:
         values = yaml.load(text, _UniqueKeys)
     except (yaml.YAMLError, ValueError) as error:  # the latter for dates that do not exist
@@ -39,7 +43,7 @@ def parse_yaml(text: str, path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid YAML{place}: {problem}; mend it") from error
     if not isinstance(values, dict):
         found = type(values).__name__ if values is not None else "nothing"
-        raise ConfigError(f"{path} holds {found}, expected keys and values; see 'sphercast config show planet'")
+        raise ConfigError(f"{path} holds {found}, expected keys and values; see '{example}'")
     return values
 
 
@@ -54,15 +58,40 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _describe(problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"] if part not in SOURCES) or "config"
+def _describe(problem: Any, model: type[BaseModel], example: str) -> str:
+    place, keys = _place(problem["loc"], model)
     if problem["type"] == UNKNOWN_KIND:
         return f"{place}: {problem['msg']}"
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {place!r}; remove it or mend the spelling"
+        close = get_close_matches(str(problem["loc"][-1]), keys, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        return f"unknown key {place!r}; remove it or mend the spelling{hint}"
     if problem["type"] == "missing":
         return f"missing key {place!r}; add it"
     if problem["type"] in {"model_type", "model_attributes_type", "dict_type"}:
-        return f"{place}: expected keys with values, got {problem['input']!r}; see 'sphercast config show planet'"
+        return f"{place}: expected keys with values, got {problem['input']!r}; see '{example}'"
     message = problem["msg"].removeprefix("Value error, ")
     return message if place == "config" else f"{place}: {message}, got {problem['input']!r}; mend it"
+
+
+def _place(loc: Sequence[int | str], model: type[BaseModel]) -> tuple[str, list[str]]:
+    """A problem's place as in the file, without pydantic's names of the kinds, and the keys that may stand there."""
+    parts: list[str] = []
+    here = models = [model]
+    for part in loc:
+        of_kind = [one for one in models if "kind" in one.model_fields and one.model_fields["kind"].default == part]
+        if of_kind and parts and not any(part in one.model_fields for one in models):
+            models = here = of_kind
+            continue
+        parts.append(str(part))
+        here = models
+        if isinstance(part, str):
+            fields = [one.model_fields[part] for one in models if part in one.model_fields]
+            models = [inner for field in fields for inner in _models(field.annotation)]
+    return ".".join(parts) or "config", [key for one in here for key in one.model_fields]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from data_pipeline.errors import DataError
 from data_pipeline.variables import VARIABLES, variable
-from forecast.products.fields import DERIVED
+from forecast.products.source import DERIVED
 
 Side = Literal["above", "below"]
 Compression = Literal[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
@@ -56,31 +57,45 @@ class Window(_Frozen):
     start: int = Field(ge=0)
     stop: int
 
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if self.start >= self.stop:
+            raise ValueError(f"got the window {self.start}-{self.stop} h, expected one that starts before it stops")
+        return self
+
     @classmethod
     def parse(cls, text: object) -> object:
         """``START-STOP`` in hours; anything else is left to pydantic."""
         if not isinstance(text, str):
             return text
         found = _WINDOW.match(text)
-        if found is None or int(found["start"]) >= int(found["stop"]):
+        if found is None:
             raise ValueError("expected START-STOP in hours of lead time, as in 24-72")
         return cls(start=int(found["start"]), stop=int(found["stop"]))
 
 
 class ProductsConfig(_Frozen):
-    """Products of an ensemble.
+    """Products of an ensemble, in the file ``name`` beside the forecast's.
 
     ``variables`` are those of the forecast, wind speeds among them (``wind_speed``, ``10m_wind_speed``); None is all
     that the forecast holds. ``windows`` are spans of lead time of which each member's maximum and minimum are taken
     before mean, quantiles and probabilities. ``control`` out leaves the unperturbed member away.
     """
 
-    variables: tuple[str, ...] | None = None
+    name: str = "products.nc"
+    variables: tuple[str, ...] | None = Field(default=None, min_length=1)
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
     thresholds: tuple[Annotated[Threshold, BeforeValidator(Threshold.parse)], ...] = ()
     windows: tuple[Annotated[Window, BeforeValidator(Window.parse)], ...] = ()
     control: Literal["in", "out"] = "in"
     compression: Compression = 4
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if Path(name).name != name or name.startswith(".") or Path(name).suffix != ".nc":
+            raise ValueError("expected the name of a file that ends in .nc, without a folder")
+        return name
 
     @field_validator("variables")
     @classmethod

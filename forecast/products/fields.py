@@ -2,114 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from data_pipeline.errors import DAMAGES, DataError, reading
-from data_pipeline.grid import Grid
-from data_pipeline.times import HOUR
-from data_pipeline.variables import VARIABLES
+from forecast.products.source import CONTROL, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from forecast.products.source import Floats, Read
 
-    Floats = NDArray[np.float32]
-
-DERIVED: dict[str, tuple[str, str]] = {
-    "wind_speed": ("u_component_of_wind", "v_component_of_wind"),
-    "10m_wind_speed": ("10m_u_component_of_wind", "10m_v_component_of_wind"),
-    "100m_wind_speed": ("100m_u_component_of_wind", "100m_v_component_of_wind"),
-}
-"""Speeds of a member's own wind; the components that they are made of."""
+_DIMS = {"realization", "time", "latitude", "longitude"}
 
 
-def attributes_of(name: str) -> dict[str, str]:
-    """CF attributes of a variable or of a wind speed.
-
-    >>> attributes_of("10m_wind_speed")["long_name"]
-    '10m wind speed'
-    """
-    if name not in DERIVED:
-        return VARIABLES[name].attributes
-    return {"standard_name": "wind_speed", "long_name": name.replace("_", " "), "units": "m s-1"}
-
-
-@dataclass(frozen=True)
-class ForecastFields:
-    """An ensemble forecast of ours, open: ``leads`` in hours, ``members`` by number, ``control`` if one is named."""
-
-    dataset: xr.Dataset
-    path: str
-
-    @property
-    def members(self) -> list[int]:
-        """Numbers of the members."""
-        return [int(number) for number in self.dataset["realization"].values]
-
-    @property
-    def control(self) -> int | None:
-        """The unperturbed member, where the file names one."""
-        number = self.dataset.attrs.get("control_member")
-        return None if number is None else int(number)
-
-    @property
-    def initial_time(self) -> np.datetime64:
-        """When the forecast starts."""
-        return np.datetime64(
-            int(self.dataset["forecast_reference_time"].values.astype("datetime64[ns]").astype(np.int64)), "ns"
-        )
-
-    @property
-    def times(self) -> NDArray[np.datetime64]:
-        """Valid times."""
-        return np.asarray(self.dataset["time"].values.astype("datetime64[ns]"))
-
-    @property
-    def leads(self) -> NDArray[np.float64]:
-        """Lead times in hours."""
-        return np.asarray((self.times - self.initial_time) / HOUR)
-
-    @property
-    def grid(self) -> Grid:
-        """The grid of the fields, whole or a region."""
-        return Grid.of(self.dataset)
-
-    def variables(self) -> list[str]:
-        """The fields that are there, then the wind speeds that can be made of them."""
-        held = [
-            str(name) for name, field in self.dataset.data_vars.items() if {"realization", "time"} < set(field.dims)
-        ]
-        return held + [name for name, parts in DERIVED.items() if set(parts) <= set(held)]
-
-    def levels(self, name: str) -> list[int | None]:
-        """Pressure levels on which the variable has values; [None] for one without levels."""
-        first = self.dataset[DERIVED.get(name, (name,))[0]]
-        if "level" not in first.dims:
-            return [None]
-        corner = first.isel(realization=0, time=0, latitude=0, longitude=0)
-        named = self.dataset.attrs.get("channels", "").split()
-        stem = str(first.name)
-        listed = [int(text.removeprefix(f"{stem}_")) for text in named if text.removeprefix(f"{stem}_").isdigit()]
-        return [int(level) for level in corner["level"].values if not listed or int(level) in listed]
-
-    def read(self, name: str, level: int | None, lead: int, rows: Sequence[int]) -> Floats:
-        """Values (member, latitude, longitude) of the members at positions ``rows`` at the lead's position."""
-        if name in DERIVED:
-            u, v = (self.read(part, level, lead, rows) for part in DERIVED[name])
-            return np.asarray(np.hypot(u, v), dtype=np.float32)
-        field = self.dataset[name].isel(time=lead, realization=list(rows))
-        with reading(f"{name} of {self.path}"):
-            return np.asarray((field if level is None else field.sel(level=level)).values, dtype=np.float32)
-
-
-def open_fields(path: Path) -> ForecastFields:
-    """Open a forecast of ours (NetCDF, or zarr in WeatherBench2's layout).
+@contextmanager
+def open_forecast(path: Path) -> Iterator[xr.Dataset]:
+    """A forecast of ours, NetCDF or Zarr in WeatherBench2's layout, lazily, with dims (realization, time, ...).
 
     Raises
     ------
@@ -123,15 +36,64 @@ def open_fields(path: Path) -> ForecastFields:
     except DAMAGES as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{path} cannot be read ({reason}); it is no forecast, or damaged: make it again") from error
-    lacking = sorted({"realization", "time", "forecast_reference_time"} - set(map(str, dataset.variables)))
-    if lacking or not ForecastFields(dataset, str(path)).variables():
-        has = ", ".join(map(str, dataset.variables)) or "nothing"
-        dataset.close()
-        raise DataError(
-            f"{path} has no {', '.join(lacking) or 'fields of members'}, expected an ensemble forecast of sphercast; "
-            f"it has {has[:200]}"
-        )
-    return ForecastFields(dataset, str(path))
+    with dataset:
+        lacking = sorted({"realization", "time", "forecast_reference_time"} - set(map(str, dataset.variables)))
+        if lacking or not _fields(dataset):
+            has = ", ".join(map(str, dataset.variables)) or "nothing"
+            raise DataError(
+                f"{path} has no {', '.join(lacking) or 'fields of members on a grid'}, expected an ensemble forecast "
+                f"of sphercast; it has {has[:200]}"
+            )
+        yield dataset
+
+
+def source_of(dataset: xr.Dataset, path: Path) -> Source:
+    """What an open forecast holds."""
+    control = dataset.attrs.get(CONTROL)
+    reference = dataset["forecast_reference_time"].values.astype("datetime64[ns]")
+    return Source(
+        path=str(path),
+        members=tuple(int(number) for number in dataset["realization"].values),
+        control=None if control is None else int(control),
+        initial_time=np.datetime64(int(reference.astype(np.int64)), "ns"),
+        times=dataset["time"].values.astype("datetime64[ns]"),
+        places={name: dataset[name].values.tolist() for name in ("latitude", "longitude")},
+        levels={name: _levels(dataset, name) for name in _fields(dataset)},
+        attributes={str(name): str(value) for name, value in dataset.attrs.items()},
+        sum_of=_sum_of(dataset),
+    )
+
+
+def reader(dataset: xr.Dataset, path: Path, lead: int, rows: Sequence[int]) -> Read:
+    """Reads values (member, latitude, longitude) of the members at ``rows`` at the lead's position."""
+
+    def read(name: str, level: int | None) -> Floats:
+        field = dataset[name].isel(time=lead, realization=list(rows))
+        with reading(f"{name} of {path}"):
+            return np.asarray((field if level is None else field.sel(level=level)).values, dtype=np.float32)
+
+    return read
+
+
+def _sum_of(dataset: xr.Dataset) -> np.timedelta64 | None:
+    """The bounds of its times say it; a zarr store in WeatherBench2's layout has none."""
+    if "time_bnds" not in dataset.variables:
+        return None
+    first, last = dataset["time_bnds"].values[0]
+    return np.timedelta64(last - first)
+
+
+def _fields(dataset: xr.Dataset) -> list[str]:
+    return [str(name) for name, field in dataset.data_vars.items() if set(field.dims) >= _DIMS]
+
+
+def _levels(dataset: xr.Dataset, name: str) -> tuple[int | None, ...]:
+    """Pressure levels on which a variable has values, as ``channels`` lists them; (None,) for one without levels."""
+    if "level" not in dataset[name].dims:
+        return (None,)
+    ends = [text.removeprefix(f"{name}_") for text in str(dataset.attrs.get("channels", "")).split()]
+    listed = [int(end) for end in ends if end.isdigit()]
+    return tuple(int(level) for level in dataset["level"].values if not listed or int(level) in listed)
 
 
 def _opened(path: Path) -> xr.Dataset:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating]
+
+EXTREMES = {"maximum": np.maximum, "minimum": np.minimum}
+"""Of each member within a window; a value that is missing at one of its times is missing."""
 
 
 def whole_members(fields: Floats) -> NDArray[np.bool_]:
@@ -21,7 +24,7 @@ def whole_members(fields: Floats) -> NDArray[np.bool_]:
 
 def statistics(
     fields: Floats, quantiles: Sequence[float], above: Sequence[float], below: Sequence[float]
-) -> Mapping[str, Floats]:
+) -> dict[str, Floats]:
     """Products of ``fields`` (member, latitude, longitude) under the names that they have in a file.
 
     ``mean`` and ``spread`` (standard deviation with M - 1; NaN for one member), ``quantile`` (level, ...),

@@ -1,32 +1,42 @@
-"""The NetCDF file of products: its axes, its fields and what each says of itself (CF-1.11)."""
+"""What a products file has before it has fields: axes, coordinates and attributes (CF-1.11)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_pipeline.times import whole_hours
 from data_pipeline.variables import COORDINATE_ATTRIBUTES
-from forecast.products.fields import attributes_of
+from forecast.output.attributes import EPOCH_HOURS, height_of, heights, hours_since_epoch
+from forecast.output.netcdf_parts import (
+    BOUNDS,
+    define_axis,
+    define_coordinate,
+    define_field,
+    define_heights,
+    define_times,
+    write_parts,
+)
+from forecast.products.source import attributes_of, is_accumulated
+from forecast.products.statistics import EXTREMES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import netCDF4
-    from numpy.typing import NDArray
 
-    from forecast.products.config import Compression, ProductsConfig, Side
-    from forecast.products.fields import ForecastFields
+    from forecast.products.config import ProductsConfig, Side
+    from forecast.products.layout import ProductsLayout
 
-_EPOCH = np.datetime64("1900-01-01T00", "ns")
-_TIME = {"units": "hours since 1900-01-01 00:00:00", "calendar": "standard"}
-_COPIED = ("checkpoint_sha256", "seed", "initial_data", "perturbation", "stopped_members", "source")
-_EXTREMES = ("maximum", "minimum")
+MEMBERS_USED, MEMBERS_IN_WINDOW = "members_used", "members_used_in_window"
+"""Variables that are written when all fields are there."""
 
-_METHODS = {"mean": "realization: mean", "spread": "realization: standard_deviation"}
+_HORIZONTAL = ("latitude", "longitude")
+_COPIED = (
+    "source", "checkpoint_sha256", "initial_data", "initial_perturbation", "model_noise", "seed", "software_versions",
+)  # fmt: skip
+_METHODS = {"mean": "mean", "spread": "standard_deviation"}
 _WORDS = {
     "mean": "mean of the members",
     "spread": "standard deviation of the members",
@@ -36,123 +46,29 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class ProductsFile:
-    """An open products file; ``create`` makes its axes and fields, ``put`` fills them."""
+def write_structure(path: Path, layout: ProductsLayout) -> None:
+    """A new file without fields; equal arguments make equal bytes.
 
-    file: netCDF4.Dataset
-    levels: Sequence[int]
-
-    @classmethod
-    def create(
-        cls, file: netCDF4.Dataset, fields: ForecastFields, config: ProductsConfig, names: Sequence[str],
-        members: Sequence[int],
-    ) -> ProductsFile:  # fmt: skip
-        """Axes, fields and attributes of the products of ``names`` by ``members``."""
-        held = {name: fields.levels(name) for name in names}
-        levels = sorted({level for on in held.values() for level in on if level is not None})
-        file.setncatts(_global_attributes(fields, config, members))
-        _define_axes(file, fields, config, levels)
-        _define_members(file, members)
-        for name, on in held.items():
-            _define_products(file, name, config, with_level=on != [None])
-        return cls(file, levels)
-
-    def put(self, name: str, level: int | None, row: int, made: Mapping[str, NDArray[np.floating]]) -> None:
-        """Products (``statistics``) of ``name`` at position ``row`` along time or window."""
-        layer = () if level is None else (self.levels.index(level),)
-        for product, values in made.items():
-            field = self.file[f"{name}_{product}"]
-            stacked = (slice(None),) if values.ndim == 3 else ()
-            field[(*stacked, row, *layer)] = values
+    Raises
+    ------
+    DataError
+        If times are not whole hours.
+    OSError
+        If the disk is full or fails.
+    """
+    write_parts(path, lambda file: _define(file, layout))
 
 
-def _global_attributes(fields: ForecastFields, config: ProductsConfig, members: Sequence[int]) -> dict[str, str]:
-    control = fields.control
-    said = "the forecast has none" if control is None else f"member {control}, {'in' if control in members else 'out'}"
-    copied = {name: str(fields.dataset.attrs[name]) for name in _COPIED if name in fields.dataset.attrs}
-    return {
-        "Conventions": "CF-1.11",
-        "title": "Products of an ensemble weather forecast",
-        "institution": "produced with sphercast",
-        "history": f"sphercast {version('sphercast')} products",
-        "references": "https://cfconventions.org",
-        "ensemble_members": " ".join(map(str, members)),
-        "control_member": said,
-        "quantile_method": "linear interpolation between order statistics (Hyndman and Fan 1996, definition 7)",
-        **copied,
-    }
-
-
-def _define_axes(file: netCDF4.Dataset, fields: ForecastFields, config: ProductsConfig, levels: Sequence[int]) -> None:
-    hours, reference = (
-        whole_hours(np.asarray(times), _EPOCH).astype(np.int32) for times in (fields.times, fields.initial_time)
-    )
-    _axis(file, "time", hours, standard_name="time", long_name="valid time", axis="T", **_TIME)
-    if levels:
-        _axis(file, "level", np.asarray(levels, np.int32), **COORDINATE_ATTRIBUTES["level"], axis="Z")
-    for axis, (name, values) in zip("YX", fields.grid.coordinates.items(), strict=True):
-        _axis(file, name, np.asarray(values), **COORDINATE_ATTRIBUTES[name], axis=axis)
-    if config.quantiles:
-        _axis(file, "quantile", np.asarray(config.quantiles), long_name="quantile level", units="1")
-    _coordinate(file, "forecast_period", ("time",), fields.leads, standard_name="forecast_period", units="hours",
-                long_name="time since the initial time")  # fmt: skip
-    _coordinate(file, "forecast_reference_time", (), reference, standard_name="forecast_reference_time",
-                long_name="initial time", **_TIME)  # fmt: skip
-    _coordinate(file, "members_used", ("time",), np.zeros(hours.size, np.int32), units="1",
-                long_name="number of members that the products are made of")  # fmt: skip
-    file.createDimension("bounds", 2)
-    if config.windows:
-        _define_windows(file, fields, config)
-
-
-def _define_members(file: netCDF4.Dataset, members: Sequence[int]) -> None:
-    """The collapsed axis, so that the methods over it have something to name."""
-    span = np.array([min(members), max(members)], np.int32)
-    _coordinate(file, "realization", (), span[0], standard_name="realization", units="1", bounds="realization_bounds",
-                long_name="first of the members; its bounds are the first and the last")  # fmt: skip
-    _coordinate(file, "realization_bounds", ("bounds",), span)
-
-
-def _define_windows(file: netCDF4.Dataset, fields: ForecastFields, config: ProductsConfig) -> None:
-    start = int(whole_hours(np.asarray(fields.initial_time), _EPOCH))
-    bounds = np.array([(start + window.start, start + window.stop) for window in config.windows], np.int32)
-    _axis(file, "window", np.arange(1, len(bounds) + 1, dtype=np.int32), long_name="window of lead time", units="1")
-    _coordinate(file, "window_time", ("window",), bounds[:, 1], standard_name="time", bounds="window_bounds",
-                long_name="end of the window", **_TIME)  # fmt: skip
-    _coordinate(file, "window_bounds", ("window", "bounds"), bounds)
-
-
-def _axis(file: netCDF4.Dataset, name: str, values: NDArray[Any], **attributes: str) -> None:
-    file.createDimension(name, len(values))
-    _coordinate(file, name, (name,), values, **attributes)
-
-
-def _coordinate(file: netCDF4.Dataset, name: str, dims: tuple[str, ...], values: Any, **attributes: str) -> None:
-    coordinate = file.createVariable(name, np.asarray(values).dtype, dims)
-    coordinate.setncatts(attributes)
-    coordinate[...] = values
-
-
-def _define_products(file: netCDF4.Dataset, name: str, config: ProductsConfig, *, with_level: bool) -> None:
-    for side in ("above", "below"):
-        values = config.values(name, side)
-        if values:
-            axis, units = threshold_axis(name, side), attributes_of(name)["units"]
-            _axis(file, axis, np.asarray(values), long_name=f"threshold of {name.replace('_', ' ')}", units=units)
-    horizontal = (*(["level"] if with_level else []), "latitude", "longitude")
-    for product, leading in product_axes(name, config).items():
-        _define_field(file, name, product, (*leading, "time", *horizontal), config.compression)
-        for extreme in _EXTREMES if config.windows else ():
-            field = _define_field(
-                file, name, f"{extreme}_{product}", (*leading, "window", *horizontal), config.compression
-            )
-            field.cell_methods = " ".join([f"window_time: {extreme}", *_METHODS.get(product, "").splitlines()])
-
-
-def threshold_axis(name: str, side: Side) -> str:
-    """Name of the axis along which thresholds of a variable lie."""
-    return f"{name}_{side}"
+def _define(file: netCDF4.Dataset, layout: ProductsLayout) -> None:
+    file.setncatts(_global_attributes(layout))
+    source, sums = layout.source, any(map(is_accumulated, layout.levels))
+    define_times(file, source.times, source.initial_time, source.sum_of if sums else None)
+    _define_axes(file, layout)
+    _define_members(file, layout)
+    if layout.config.windows:
+        _define_windows(file, layout)
+    for name, on in layout.levels.items():
+        _define_products(file, name, layout, with_level=on != (None,))
 
 
 def product_axes(name: str, config: ProductsConfig) -> dict[str, tuple[str, ...]]:
@@ -161,30 +77,115 @@ def product_axes(name: str, config: ProductsConfig) -> dict[str, tuple[str, ...]
     if config.quantiles:
         axes["quantile"] = ("quantile",)
     sides: tuple[Side, ...] = ("above", "below")
-    return axes | {f"probability_{side}": (threshold_axis(name, side),) for side in sides if config.values(name, side)}
+    return axes | {f"probability_{side}": (_threshold_axis(name, side),) for side in sides if config.values(name, side)}
 
 
-def _define_field(
-    file: netCDF4.Dataset, name: str, product: str, dims: tuple[str, ...], compression: Compression
-) -> netCDF4.Variable[Any]:
-    chunks = [1 if dim not in {"latitude", "longitude"} else len(file.dimensions[dim]) for dim in dims]
-    field: netCDF4.Variable[Any] = file.createVariable(
-        f"{name}_{product}", "f4", dims, zlib=compression > 0, complevel=compression, shuffle=compression > 0,
-        chunksizes=chunks, fill_value=np.float32(np.nan),
-    )  # fmt: skip
-    extreme, _, statistic = product.partition("_") if product.startswith(_EXTREMES) else ("", "", product)
-    shown = f"{extreme} of {name.replace('_', ' ')} within the window" if extreme else name.replace("_", " ")
-    own = attributes_of(name)
-    named = (
-        {"standard_name": own["standard_name"]} if statistic in {"mean", "quantile"} and "standard_name" in own else {}
+def _global_attributes(layout: ProductsLayout) -> dict[str, str]:
+    source, members = layout.source, layout.members
+    side = "in" if source.control in members else "out"
+    return {
+        "Conventions": "CF-1.11",
+        "title": "Products of an ensemble weather forecast",
+        "institution": "produced with sphercast",
+        "history": f"sphercast {version('sphercast')} products",
+        "references": "https://cfconventions.org",
+        "ensemble_members": " ".join(map(str, members)),
+        "control_member": "the forecast has none" if source.control is None else f"member {source.control}, {side}",
+        "quantile_method": "linear interpolation between order statistics (Hyndman and Fan 1996, definition 7)",
+        **{name: source.attributes[name] for name in _COPIED if name in source.attributes},
+    }
+
+
+def _define_axes(file: netCDF4.Dataset, layout: ProductsLayout) -> None:
+    if layout.pressure_levels:
+        levels = np.asarray(layout.pressure_levels, np.int32)
+        define_axis(file, "level", levels, **COORDINATE_ATTRIBUTES["level"], axis="Z")
+    for axis, name in zip("YX", _HORIZONTAL, strict=True):
+        define_axis(file, name, np.asarray(layout.source.places[name]), **COORDINATE_ATTRIBUTES[name], axis=axis)
+    define_heights(file, heights(layout.levels))
+    if layout.config.quantiles:
+        define_axis(file, "quantile", np.asarray(layout.config.quantiles), long_name="quantile level", units="1")
+
+
+def _define_members(file: netCDF4.Dataset, layout: ProductsLayout) -> None:
+    """The collapsed axis, so that the methods over it have something to name."""
+    if BOUNDS not in file.dimensions:
+        file.createDimension(BOUNDS, 2)
+    span = np.array([min(layout.members), max(layout.members)], np.int32)
+    define_coordinate(file, "realization", (), span[0], standard_name="realization", units="1",
+                      bounds="realization_bnds",
+                      long_name="first of the members; its bounds are the first and the last")  # fmt: skip
+    define_coordinate(file, "realization_bnds", (BOUNDS,), span)
+    file.createVariable(MEMBERS_USED, "i4", ("time",)).setncatts(
+        {"long_name": "number of members that the products are made of", "units": "1"}
     )
-    time = "window_time" if extreme else "forecast_period members_used"
-    field.setncatts({
-        **named,
-        "long_name": f"{shown}, {_WORDS[statistic]}",
-        "units": "1" if statistic.startswith("probability") else own["units"],
-        "coordinates": f"{time} forecast_reference_time realization",
-    })  # fmt: skip
-    if not extreme and statistic in _METHODS:
-        field.cell_methods = _METHODS[statistic]
-    return field
+
+
+def _define_windows(file: netCDF4.Dataset, layout: ProductsLayout) -> None:
+    start, windows = int(hours_since_epoch(layout.source.initial_time)), layout.config.windows
+    bounds = np.array([(start + window.start, start + window.stop) for window in windows], np.int32)
+    define_axis(file, "window", np.arange(1, len(bounds) + 1, dtype=np.int32), units="1",
+                long_name="window of lead time")  # fmt: skip
+    define_coordinate(file, "window_time", ("window",), bounds[:, 1], standard_name="time", bounds="window_bnds",
+                      long_name="end of the window", **EPOCH_HOURS)  # fmt: skip
+    define_coordinate(file, "window_bnds", ("window", BOUNDS), bounds)
+    file.createVariable(MEMBERS_IN_WINDOW, "i4", ("window",)).setncatts(
+        {"long_name": "number of members that the extremes within the window are made of", "units": "1"}
+    )
+
+
+def _define_products(file: netCDF4.Dataset, name: str, layout: ProductsLayout, *, with_level: bool) -> None:
+    config = layout.config
+    sides: tuple[Side, ...] = ("above", "below")
+    for side in sides:
+        if values := config.values(name, side):
+            define_axis(file, _threshold_axis(name, side), np.asarray(values), units=attributes_of(name)["units"],
+                        long_name=f"threshold of {name.replace('_', ' ')}", **_scale(name))  # fmt: skip
+    levels = ("level",) if with_level else ()
+    for product, leading in product_axes(name, config).items():
+        for extreme, along in {"": "time", **(dict.fromkeys(EXTREMES, "window") if config.windows else {})}.items():
+            dims = (*leading, along, *levels, *_HORIZONTAL)
+            field = define_field(file, joined(name, extreme, product), dims, _HORIZONTAL, config.compression)
+            field.setncatts(_field_attributes(name, extreme, product))
+
+
+def _threshold_axis(name: str, side: Side) -> str:
+    """Name of the axis along which thresholds of a variable lie."""
+    return f"{name}_{side}"
+
+
+def joined(*words: str) -> str:
+    """A variable's name in the file.
+
+    >>> joined("temperature", "", "mean"), joined("temperature", "maximum", "mean")
+    ('temperature_mean', 'temperature_maximum_mean')
+    """
+    return "_".join(filter(None, words))
+
+
+def _field_attributes(name: str, extreme: str, product: str) -> dict[str, str]:
+    shown, own, height = name.replace("_", " "), attributes_of(name), height_of(name)
+    is_probability = product.startswith("probability")
+    over_time = [*(["sum"] if is_accumulated(name) else []), *([extreme] if extreme else [])] or ["point"]
+    methods = [f"time: {method}" for method in over_time]
+    methods += [f"realization: {_METHODS[product]}"] if product in _METHODS else []
+    beside = [
+        *(["window_time", MEMBERS_IN_WINDOW] if extreme else ["forecast_period", MEMBERS_USED]),
+        *([] if height is None else [f"height_{height}m"]), "forecast_reference_time", "realization",
+    ]  # fmt: skip
+    return {
+        **({"standard_name": own["standard_name"]} if "standard_name" in own and not is_probability else {}),
+        "long_name": f"{extreme + ' of ' if extreme else ''}{shown}{' within the window' if extreme else ''}, "
+        f"{_WORDS[product]}",
+        "units": "1" if is_probability else own["units"],
+        **({} if is_probability else _scale(name, difference=product == "spread")),
+        "cell_methods": " ".join(methods),
+        "coordinates": " ".join(beside),
+    }
+
+
+def _scale(name: str, *, difference: bool = False) -> dict[str, str]:
+    """Whether kelvins are of a temperature or of a difference (CF-1.11, 3.1.2)."""
+    if attributes_of(name)["units"] != "K":
+        return {}
+    return {"units_metadata": f"temperature: {'difference' if difference else 'on_scale'}"}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +19,8 @@ from data_pipeline.channels import Channels
 from data_pipeline.grid import Grid
 from data_pipeline.store import TrainingStore, open_store
 from data_pipeline.variables import variable
+from forecast import cli
+from forecast.checkpoint import save_checkpoint
 from forecast.config import ModelConfig, SamplerConfig, load_experiment
 from forecast.forecaster import Forecaster, static_features
 from forecast.noise import SphericalNoise
@@ -22,7 +28,6 @@ from forecast.normalizer import Normalizer
 from forecast.rollout import InitialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import xarray as xr
@@ -190,3 +195,64 @@ def initial(channels: Channels, grid: Grid) -> InitialState:
 def environment() -> dict[str, str]:
     """For subprocesses: one thread, warnings as errors are pytest's matter."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()}
+
+
+@dataclass
+class Outcome:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run ``sphercast`` with these words, in ``tmp_path``."""
+
+    def command(*words: object) -> Outcome:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["sphercast", *map(str, words)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        captured = capfd.readouterr()
+        code = caught.value.code
+        if isinstance(code, str):
+            return Outcome(1, captured.out, captured.err + code + "\n")
+        return Outcome(code or 0, captured.out, captured.err)
+
+    return command
+
+
+@pytest.fixture
+def fails(run: Run, tmp_path: Path) -> Callable[..., str]:
+    """Run a command that must fail with one sentence and write nothing; the sentence."""
+
+    def command(*words: object) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        outcome = run(*words)
+        assert outcome.code == 1
+        assert outcome.out == ""
+        (line,) = outcome.err.splitlines()
+        assert line.startswith("sphercast: ")
+        assert len(line) < 600
+        assert sorted(tmp_path.rglob("*")) == before, "nothing half-written stays"
+        return line
+
+    return command
+
+
+@pytest.fixture
+def checkpoint(forecaster: Forecaster, tmp_path: Path) -> Path:
+    path = tmp_path / "small.safetensors"
+    save_checkpoint(forecaster, path, {"trained_on": "nothing"})
+    return path
+
+
+@pytest.fixture
+def states(world_file: Path, tmp_path: Path) -> Path:
+    return shutil.copy(world_file, tmp_path / "states.nc")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -19,83 +16,26 @@ import xarray as xr
 import yaml
 
 from forecast import cli
-from forecast.checkpoint import save_checkpoint
 from forecast.config import load_experiment, shipped_configs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from data_pipeline.store import TrainingStore
-    from forecast.forecaster import Forecaster
+
+    from .conftest import Run
 
 COMMANDS = [
-    [], ["data"], ["data", "append"], ["data", "build"], ["data", "check"], ["data", "info"], ["data", "regrid"],
+    [], ["data"], ["data", "append"], ["data", "build"], ["data", "check"], ["data", "info"], ["data", "latest"],
+    ["data", "regrid"],
     ["data", "sample"], ["data", "simulate"], ["data", "stats"], ["data", "verify"], ["config"], ["config", "list"],
     ["config", "show"], ["train"], ["forecast"], ["score"], ["score", "compare"], ["score", "joint"],
     ["score", "list"], ["score", "merge"], ["score", "plot"], ["score", "run"], ["scorecard"], ["tracks"],
-    ["tracks", "find"], ["tracks", "score"], ["plot"], ["demo"],
+    ["tracks", "find"], ["tracks", "score"], ["plot"], ["demo"], ["run"], ["schedule"], ["jobs"], ["jobs", "cancel"],
+    ["jobs", "check"], ["jobs", "deploy"], ["jobs", "example"], ["jobs", "list"], ["jobs", "prune"], ["jobs", "retry"],
+    ["jobs", "show"],
 ]  # fmt: skip
-
-
-@dataclass
-class Outcome:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """Run ``sphercast`` with these words, in ``tmp_path``."""
-
-    def command(*words: object) -> Outcome:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["sphercast", *map(str, words)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        captured = capfd.readouterr()
-        code = caught.value.code
-        if isinstance(code, str):
-            return Outcome(1, captured.out, captured.err + code + "\n")
-        return Outcome(code or 0, captured.out, captured.err)
-
-    return command
-
-
-@pytest.fixture
-def fails(run: Run, tmp_path: Path) -> Callable[..., str]:
-    """Run a command that must fail with one sentence and write nothing; the sentence."""
-
-    def command(*words: object) -> str:
-        before = sorted(tmp_path.rglob("*"))
-        outcome = run(*words)
-        assert outcome.code == 1
-        assert outcome.out == ""
-        (line,) = outcome.err.splitlines()
-        assert line.startswith("sphercast: ")
-        assert len(line) < 600
-        assert sorted(tmp_path.rglob("*")) == before, "nothing half-written stays"
-        return line
-
-    return command
-
-
-@pytest.fixture
-def checkpoint(forecaster: Forecaster, tmp_path: Path) -> Path:
-    path = tmp_path / "small.safetensors"
-    save_checkpoint(forecaster, path, {"trained_on": "nothing"})
-    return path
-
-
-@pytest.fixture
-def states(world_file: Path, tmp_path: Path) -> Path:
-    return shutil.copy(world_file, tmp_path / "states.nc")
 
 
 # what it says of itself
@@ -117,6 +57,7 @@ def test_every_command_is_known_here() -> None:
         "config": cli.config_app,
         "score": cli.score_app,
         "tracks": cli.tracks_app,
+        "jobs": cli.jobs_app,
     }
     names = [
         f"{group} {command.name or command.callback.__name__}".strip()
@@ -199,60 +140,6 @@ def test_training_on_a_store_that_lacks_a_variable(
     assert "the config asks for ['mean_sea_level_pressure']; rebuild it" in fails("train", path)
 
 
-def test_initial_time_outside_the_data(fails: Callable[..., str], checkpoint: Path, states: Path) -> None:
-    line = fails("forecast", checkpoint, "--data", states, "--init", "2020-01-01", "--out", "f.nc")
-    assert "no state at 2019-12-31T12, 2020-01-01T00; they hold 240 times in 2000-01-01T00..2000-04-29T12" in line
-
-
-def test_initial_time_that_is_none(fails: Callable[..., str], checkpoint: Path, states: Path) -> None:
-    line = fails("forecast", checkpoint, "--data", states, "--init", "tomorrow", "--out", "f.nc")
-    assert "cannot read the time 'tomorrow'; expected UTC as in" in line
-
-
-def test_data_with_a_missing_time(
-    fails: Callable[..., str], checkpoint: Path, world: xr.Dataset, tmp_path: Path
-) -> None:
-    world.drop_isel(time=3).to_netcdf(tmp_path / "gappy.nc", engine="netcdf4")
-    line = fails("forecast", checkpoint, "--data", "gappy.nc", "--init", "2000-01-03", "--out", "f.nc")
-    assert "no state at 2000-01-02T12;" in line
-
-
-def test_data_that_lack_a_variable(
-    fails: Callable[..., str], checkpoint: Path, world: xr.Dataset, tmp_path: Path
-) -> None:
-    world.drop_vars("specific_humidity").to_netcdf(tmp_path / "dry.nc", engine="netcdf4")
-    assert "lack specific_humidity_700; they have" in fails("forecast", checkpoint, "--data", "dry.nc", "--out", "f.nc")
-
-
-def test_checkpoint_of_another_grid(
-    fails: Callable[..., str], checkpoint: Path, world: xr.Dataset, tmp_path: Path
-) -> None:
-    world.isel(longitude=slice(None, None, 2)).to_netcdf(tmp_path / "coarse.nc", engine="netcdf4")
-    line = fails("forecast", checkpoint, "--data", "coarse.nc", "--out", "f.nc")
-    assert "the checkpoint is for the 8x16 grid" in line
-    assert "the data are on the 8x8 grid" in line
-
-
-def test_truncated_checkpoint(fails: Callable[..., str], checkpoint: Path, states: Path) -> None:
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
-    line = fails("forecast", checkpoint, "--data", states, "--out", "f.nc")
-    assert "small.safetensors is truncated or no safetensors file" in line
-
-
-def test_checkpoint_that_is_not_there(fails: Callable[..., str], states: Path) -> None:
-    assert "no checkpoint at nowhere" in fails("forecast", "nowhere", "--data", states, "--out", "f.nc")
-
-
-def test_days_that_are_no_steps(fails: Callable[..., str], checkpoint: Path, states: Path) -> None:
-    line = fails("forecast", checkpoint, "--data", states, "--days", "0.7", "--out", "f.nc")
-    assert "got 0.7 days, expected a multiple of the model's step of 12 h" in line
-
-
-def test_data_that_are_not_there(fails: Callable[..., str], checkpoint: Path) -> None:
-    line = fails("forecast", checkpoint, "--data", "nowhere.nc", "--out", "f.nc")
-    assert "no such file or store: nowhere.nc" in line
-
-
 @pytest.mark.parametrize("command", ["plot", "score"])
 def test_forecast_that_is_no_netcdf(fails: Callable[..., str], tmp_path: Path, states: Path, command: str) -> None:
     (tmp_path / "bad.nc").write_bytes(b"CDF nothing")
@@ -262,55 +149,6 @@ def test_forecast_that_is_no_netcdf(fails: Callable[..., str], tmp_path: Path, s
 
 def test_score_of_the_truth_alone(fails: Callable[..., str], states: Path) -> None:
     assert "expected forecasts and then the truth" in fails("score", states)
-
-
-def test_full_disk(fails: Callable[..., str], checkpoint: Path, states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "f.nc")
-
-    monkeypatch.setattr("forecast.writer.EnsembleWriter.write", full)
-    line = fails("forecast", checkpoint, "--data", states, "--days", "1", "--out", "f.nc", "--quiet")
-    assert line == "sphercast: No space left on device: f.nc; free space or mend the path"
-
-
-def test_full_disk_as_the_netcdf_library_says_it(
-    checkpoint: Path, states: Path, tmp_path: Path, environment: dict[str, str]
-) -> None:
-    """A limit on the size of files stands for the full disk; the library raises a RuntimeError."""
-    script = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        "from forecast.cli import main; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)); main()"
-    )
-    words = ["forecast", checkpoint, "--data", states, "--days", "2", "--out", tmp_path / "f.nc", "--quiet"]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, words)], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("sphercast: cannot write (")
-    assert sorted(tmp_path.iterdir()) == sorted([checkpoint, states])
-
-
-def test_wrong_option_value_is_a_usage_error(run: Run, checkpoint: Path) -> None:
-    outcome = run("forecast", checkpoint, "--members", "0", "--out", "f.nc")
-    assert outcome.code == 2
-    assert "--members" in outcome.err
-
-
-@pytest.mark.parametrize(("option", "value"), [("--days", "1e9"), ("--members", "1000000")])
-def test_absurd_sizes_are_usage_errors(run: Run, checkpoint: Path, option: str, value: str) -> None:
-    outcome = run("forecast", checkpoint, option, value, "--out", "f.nc")
-    assert outcome.code == 2
-    assert option in outcome.err
-
-
-def test_empty_initial_time_is_not_the_default(fails: Callable[..., str], checkpoint: Path, states: Path) -> None:
-    assert "cannot read the time ''" in fails("forecast", checkpoint, "--data", states, "--init", "", "--out", "f.nc")
-
-
-def test_forecast_into_a_folder(fails: Callable[..., str], checkpoint: Path, states: Path, tmp_path: Path) -> None:
-    line = fails("forecast", checkpoint, "--data", states, "--days", "1", "--out", tmp_path, "--quiet")
-    assert "is a folder or a device, expected the name of a file to write" in line
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
@@ -350,16 +188,6 @@ def test_store_that_lost_its_statistics(
     line = fails("train", write_config(tmp_path, data__store=str(copy)))
     assert "copy.zarr/statistics lost the values of '" in line
     assert "so it is not whole; build or copy it again" in line
-
-
-def test_store_with_a_truncated_shard(
-    fails: Callable[..., str], checkpoint: Path, tmp_path: Path, store: TrainingStore
-) -> None:
-    copy = shutil.copytree(store.path, tmp_path / "copy.zarr")
-    shard = copy / "fields" / "c" / "0" / "0" / "0" / "0"
-    shard.write_bytes(shard.read_bytes()[:1000])
-    line = fails("forecast", checkpoint, "--data", copy, "--days", "1", "--out", "f.nc", "--quiet")
-    assert "a file is damaged: copy or build it again" in line
 
 
 # the whole way

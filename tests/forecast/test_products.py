@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +20,7 @@ from forecast.products import ProductsConfig, make_products
 from forecast.products.statistics import sorted_quantiles, statistics
 from forecast.validation import validated
 from tests.forecast.ensembles import START, small_ensemble, written
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.forecast.outputs import write_one
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -72,7 +74,7 @@ def test_extremes_are_taken_member_by_member_before_they_are_summed_up(tmp_path:
     )
     least = forecast["2m_temperature"].min("time")
     np.testing.assert_allclose(products["2m_temperature_minimum_mean"][1], least.mean("realization"), rtol=1e-6)
-    hours = ((products["window_bounds"] - START) / np.timedelta64(1, "h")).values.tolist()
+    hours = ((products["window_bnds"] - START) / np.timedelta64(1, "h")).values.tolist()
     assert hours == [[6, 12], [0, 24]]
 
 
@@ -81,9 +83,7 @@ def test_wind_speed_is_each_members_own(tmp_path: Path) -> None:
     products = made(tmp_path, forecast, variables=("wind_speed",), quantiles=())
     speed = np.hypot(forecast["u_component_of_wind"], forecast["v_component_of_wind"])
     np.testing.assert_allclose(products["wind_speed_mean"], speed.mean("realization"), rtol=1e-6)
-    assert set(products.data_vars) == {"wind_speed_mean", "wind_speed_spread"} | (
-        {"realization_bounds", "window_bounds"} & set(products.data_vars)
-    )
+    assert set(products.data_vars) == {"wind_speed_mean", "wind_speed_spread", "realization_bnds"}
 
 
 def test_a_stopped_member_does_not_count_from_where_it_stopped(tmp_path: Path) -> None:
@@ -160,6 +160,48 @@ def test_what_is_no_forecast_is_refused(tmp_path: Path) -> None:
     xr.Dataset({"t": ("x", [1.0])}).to_netcdf(tmp_path / "other.nc", engine="netcdf4")
     with pytest.raises(DataError, match="has no forecast_reference_time, realization, time, expected an ensemble"):
         make_products(tmp_path / "other.nc", ProductsConfig(), tmp_path / "out.nc")
+    (tmp_path / "s.csv").write_text("name,latitude,longitude\nOxford,51.7,-1.25\n")
+    stations = write_one(tmp_path, "stations.nc", points=tmp_path / "s.csv")
+    with pytest.raises(DataError, match="has no fields of members on a grid, expected an ensemble forecast of"):
+        make_products(stations, ProductsConfig(), tmp_path / "out.nc")
+
+
+def test_a_forecast_is_not_replaced_by_its_products(tmp_path: Path) -> None:
+    path = written(small_ensemble(), tmp_path / "forecast.nc")
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=r"the products would replace the forecast .*forecast\.nc; give them another"):
+        make_products(path, ProductsConfig(), tmp_path / "." / "forecast.nc")
+    assert path.read_bytes() == before
+
+
+def test_what_is_missing_at_one_time_of_a_window_is_missing_in_it(tmp_path: Path) -> None:
+    forecast = small_ensemble()
+    forecast["temperature"][2, 1, 0, 3, 4] = np.nan
+    products = made(tmp_path, forecast, windows=("0-12", "18-24"))
+    assert int(products["temperature_mean"].isnull().sum()) == 1
+    assert [int(field.isnull().sum()) for field in products["temperature_maximum_mean"]] == [1, 0]
+    assert products["members_used"].values.tolist() == [7] * 4
+
+
+def test_the_compliance_checker_finds_no_error(tmp_path: Path) -> None:
+    path = write_one(tmp_path)
+    config = ProductsConfig(thresholds=("total_precipitation>280", "temperature<270"), windows=("12-24",))
+    make_products(path, config, tmp_path / "products.nc", progress=False)
+    command, report = Path(sys.executable).with_name("compliance-checker"), tmp_path / "report.json"
+    options = ["-t", "cf:1.11", "-c", "strict", "-f", "json_new", "-o", str(report)]
+    subprocess.run([str(command), *options, str(tmp_path / "products.nc")], capture_output=True, check=False)
+    (found,) = json.loads(report.read_text()).values()
+    checks = found["cf:1.11"]
+    assert checks["high_count"] == 0, checks
+    warned = {check["name"] for check in checks["all_priorities"] if check["value"][0] < check["value"][1]}
+    assert warned <= {"§2.3 Naming Conventions", "§7.1 Cell Boundaries"}  # 2m_temperature; bounds of a scalar
+    with xr.open_dataset(tmp_path / "products.nc", engine="netcdf4", decode_timedelta=False) as products:
+        assert products["total_precipitation_mean"].attrs["cell_methods"] == "time: sum realization: mean"
+        extreme = products["total_precipitation_maximum_spread"]
+        assert extreme.attrs["cell_methods"] == "time: sum time: maximum realization: standard_deviation"
+        assert "height_2m" in products["2m_temperature_mean"].coords
+        bounds = products["time_bnds"].values
+        assert ((bounds[:, 1] - bounds[:, 0]) == np.timedelta64(12, "h")).all()
 
 
 @pytest.mark.parametrize(
@@ -170,7 +212,12 @@ def test_what_is_no_forecast_is_refused(tmp_path: Path) -> None:
         ({"thresholds": ["2m_temperature=3"]}, "expected NAME>VALUE or NAME<VALUE"),
         ({"thresholds": ["2m_temprature>3"]}, "did you mean '2m_temperature'"),
         ({"variables": ["geopotental"]}, "did you mean 'geopotential'"),
-        ({"windows": ["72-24"]}, "expected START-STOP in hours of lead time, as in 24-72"),
+        ({"windows": ["72"]}, "expected START-STOP in hours of lead time, as in 24-72"),
+        ({"windows": ["72-24"]}, "got the window 72-24 h, expected one that starts before it stops"),
+        ({"windows": [{"start": 6, "stop": 6}]}, "got the window 6-6 h"),
+        ({"name": "products.zarr"}, "expected the name of a file that ends in .nc, without a folder"),
+        ({"name": "a/b.nc"}, "without a folder"),
+        ({"variables": []}, "at least 1 item"),
         ({"quantile": [0.5]}, "unknown key 'quantile'"),
     ],
 )
@@ -183,7 +230,7 @@ def test_a_full_disk_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def full(*_: object, **__: object) -> None:
         raise RuntimeError("NetCDF: HDF error")
 
-    monkeypatch.setattr("forecast.products.make._fill", full)
-    with pytest.raises(OSError, match="cannot write"):
+    monkeypatch.setattr("forecast.products.make.chunks_of", full)
+    with pytest.raises(OSError, match=r"cannot write .*products\.nc"):
         made(tmp_path, small_ensemble())
     assert [path.name for path in tmp_path.iterdir()] == ["forecast.nc"]

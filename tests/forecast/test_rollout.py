@@ -1,19 +1,19 @@
-"""The rollout: members that depend on nothing but themselves, and a stop at the first bad state."""
+"""The rollout: members that depend on nothing but themselves."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 import torch
 
-from data_pipeline.errors import DataError
 from forecast.noise import SphericalNoise, member_generator
-from forecast.rollout import InitialState, rollout
+from forecast.rollout import InitialState, draw_noise, rollout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    import pytest
 
     from forecast.forecaster import Forecaster
 
@@ -79,23 +79,38 @@ def test_is_lazy(forecaster: Forecaster, initial: InitialState) -> None:
     assert next(rollout(forecaster, initial, members=[0], steps=10**9, seed=0)).states.isfinite().all()
 
 
-@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
-def test_stops_when_a_member_is_not_finite(
-    make_forecaster: Callable[..., Forecaster], initial: InitialState, monkeypatch: pytest.MonkeyPatch, bad: float
-) -> None:
-    forecaster = make_forecaster()
-    draw = SphericalNoise.draw
-    calls = []
+def test_goes_on_in_the_middle_to_the_last_bit(forecaster: Forecaster, initial: InitialState) -> None:
+    whole = [forecast.states for forecast in rollout(forecaster, initial, members=[3, 5], steps=4, seed=2)]
+    middle = InitialState(whole[0], whole[1], initial.time)
+    rest = list(rollout(forecaster, middle, members=[3, 5], steps=4, seed=2, first_step=3))
+    assert torch.equal(torch.stack([forecast.states for forecast in rest]), torch.stack(whole[2:]))
+    assert [forecast.time - initial.time for forecast in rest] == [np.timedelta64(36, "h"), np.timedelta64(48, "h")]
 
-    def ill(self: SphericalNoise, *args: object) -> torch.Tensor:
-        noise = draw(self, *args)  # type: ignore[arg-type]
-        calls.append(1)
-        if len(calls) == 2:
-            noise[1, 3, 4, 5] = bad
-        return noise
 
-    monkeypatch.setattr(SphericalNoise, "draw", ill)
-    running = rollout(forecaster, initial, members=[7, 8, 9], steps=5, seed=0)
-    next(running)
-    with pytest.raises(DataError, match="members 8 are not finite after step 2; check the initial state"):
-        next(running)
+def test_antithetic_members_have_opposite_noise(forecaster: Forecaster, initial: InitialState) -> None:
+    pairs = draw_noise(forecaster, initial.time, range(5), 2, seed=1, antithetic=True)
+    plain = draw_noise(forecaster, initial.time, range(5), 2, seed=1)
+    assert torch.equal(pairs[1], -pairs[0])
+    assert torch.equal(pairs[3], -pairs[2])
+    assert torch.equal(pairs[[0, 2, 4]], plain[[0, 2, 4]]), "the leaders have the noise that they have without pairs"
+    alone = draw_noise(forecaster, initial.time, [3], 2, seed=1, antithetic=True)
+    assert torch.equal(alone[0], pairs[3]), "whether or not the other is there"
+
+
+def test_members_may_start_from_states_of_their_own(forecaster: Forecaster, initial: InitialState) -> None:
+    own = initial.of([0, 1])
+    own = InitialState(own.previous, own.current + torch.tensor([0.0, 1.0])[:, None, None, None], own.time)
+    first, second = next(rollout(forecaster, own, members=[0, 1], steps=1, seed=0)).states
+    plain = next(rollout(forecaster, initial, members=[0, 1], steps=1, seed=0)).states
+    assert torch.equal(first, plain[0])
+    assert not torch.equal(second, plain[1])
+
+
+def test_initial_states_are_known_by_their_hash(initial: InitialState) -> None:
+    assert initial.sha256() == InitialState(initial.previous.clone(), initial.current.clone(), initial.time).sha256()
+    others = [
+        InitialState(initial.current, initial.previous, initial.time),
+        InitialState(initial.previous, initial.current + 1e-3, initial.time),
+        InitialState(initial.previous, initial.current, initial.time + np.timedelta64(1, "h")),
+    ]
+    assert len({state.sha256() for state in [initial, *others]}) == 4

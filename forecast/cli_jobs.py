@@ -1,0 +1,172 @@
+"""The service's commands: ``sphercast run``, ``sphercast schedule`` and ``sphercast jobs``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from data_pipeline.errors import SphercastError
+from forecast.cli_data import AsJson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from forecast.service.one_shot import Outcome
+    from forecast.service.service import Service
+
+
+class Log(StrEnum):
+    """Forms of log lines."""
+
+    plain = "plain"
+    json = "json"
+
+
+JobPath = Annotated[Path, typer.Argument(help="A job file (YAML).", metavar="JOB.yaml")]
+LogForm = Annotated[Optional[Log], typer.Option(help="Form of log lines; default: the job file's.")]
+
+
+def run(
+    job: JobPath,
+    cycle: Annotated[str, typer.Option(help="Initial time, 2001-01-05T06, or 'latest': the last that is due.")] = (
+        "latest"
+    ),
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for initial conditions, until the deadline.")
+    ] = True,
+    log: LogForm = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make one cycle of a job, unless it is made. Exit code 0: done; 75: try again later; others: it needs you."""
+    from forecast.service.one_shot import run_cycle
+
+    with _ending(as_json), serving(job, log) as service:
+        outcome = run_cycle(service, _chosen(service, cycle), patient=wait)
+    said = _summary(outcome)
+    print(json.dumps({"job": service.job.name, **said}) if as_json else _line(outcome))
+    raise typer.Exit(outcome.exit_code)
+
+
+def schedule(
+    job: JobPath,
+    once: Annotated[bool, typer.Option("--once", help="Do what is due now, then end.")] = False,
+    log: LogForm = None,
+) -> None:
+    """Keep making the cycles of a job as they come due. Stop it with SIGTERM or Ctrl-C; the next start goes on."""
+    from forecast.service.cycle_work import check_job
+    from forecast.service.schedule import Scheduler
+
+    job = job.absolute()
+    with _ending(), serving(job, log) as service:
+        check_job(service.job)
+        form = log or Log(service.job.log)
+        scheduler = Scheduler(service, lambda cycle: _shoot(job, cycle, form))
+        if once:
+            raise typer.Exit(scheduler.work_off())
+        scheduler.serve()
+
+
+@contextmanager
+def _ending(as_json: bool = False) -> Iterator[None]:
+    """What fails before a cycle is chosen, as a sentence and the right exit code: 75 where it may pass."""
+    from forecast.service.states import FATAL, TRY_LATER
+    from forecast.service.troubles import in_words, passes
+
+    try:
+        yield
+    except (SphercastError, OSError) as error:
+        code = TRY_LATER if passes(error) else FATAL
+        state = "waiting" if passes(error) else "failed"
+        told: dict[str, Any] = {
+            "job": None,
+            "cycle": None,
+            "state": state,
+            "exit_code": code,
+            "message": in_words(error),
+            "files": [],
+        }
+        if as_json:
+            print(json.dumps(told))
+        print(f"sphercast: {in_words(error)}", file=sys.stderr)
+        raise typer.Exit(code) from error
+
+
+def _shoot(job: Path, cycle: datetime, form: Log) -> int:
+    """One shot in a process of its own: what a forecast does to its memory, or to itself, ends with it.
+
+    It has its own process group, so that a signal reaches it once: through us.
+    """
+    from forecast.service.cycles import name_of
+    from forecast.service.states import TRY_LATER
+
+    command = [sys.executable, "-P", "-m", "forecast", "run", str(job), "--cycle", f"{cycle:%Y-%m-%dT%H}", "--no-wait"]
+    try:
+        shot = subprocess.Popen([*command, "--log", form.value], stdout=subprocess.DEVNULL, start_new_session=True)
+    except OSError as error:  # no memory for another process, say
+        logging.getLogger(__name__).warning("cycle %s could not be started: %s", name_of(cycle), error)
+        return TRY_LATER
+    try:
+        return shot.wait()
+    except BaseException:
+        shot.terminate()
+        shot.wait()
+        raise
+
+
+@contextmanager
+def serving(path: Path, log: Log | None = None) -> Iterator[Service]:
+    """The job at ``path`` with its ledger open; relative paths in it are relative to its folder, and so are we."""
+    from forecast.cli_jobs_steps import plot_steps, scorer
+    from forecast.service.clock import SystemClock
+    from forecast.service.cycle_work import cycle_work
+    from forecast.service.folders import Folders
+    from forecast.service.job_file import load_job
+    from forecast.service.ledger_file import open_ledger
+    from forecast.service.logs import configure
+    from forecast.service.service import Service, published
+
+    job, clock = load_job(path), SystemClock()
+    os.chdir(path.absolute().parent)
+    configure(log.value if log else job.log, job.name)
+    work = cycle_work(job, clock, plot_steps(job), scorer(job), progress=sys.stderr.isatty())
+    folders = Folders(job.folder)
+    with open_ledger(folders.ledger, job.name, lambda: published(folders, work.steps), clock.now()) as ledger:
+        yield Service(job, work, ledger, clock)
+
+
+def _chosen(service: Service, cycle: str) -> datetime:
+    from data_pipeline.errors import ConfigError
+    from forecast.service.cycles import parse_cycle
+
+    calendar = service.job.calendar
+    if cycle == "latest":
+        return calendar.last(service.clock.now() - service.job.delay)
+    moment = parse_cycle(cycle)
+    if not calendar.holds(moment):
+        near = calendar.last(moment)
+        raise ConfigError(
+            f"{cycle} is no cycle of the job {service.job.name!r}; the one before is {near:%Y-%m-%dT%H} (key 'cycles')"
+        )
+    return moment
+
+
+def _summary(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "cycle": f"{outcome.cycle:%Y-%m-%dT%H}", "state": str(outcome.state), "exit_code": outcome.exit_code,
+        "message": outcome.message, "files": [str(path) for path in outcome.files],
+    }  # fmt: skip
+
+
+def _line(outcome: Outcome) -> str:
+    folder = f" ({outcome.files[0].parent})" if outcome.files else ""
+    return f"cycle {outcome.cycle:%Y-%m-%dT%H}: {outcome.state}: {outcome.message}{folder}"

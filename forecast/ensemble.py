@@ -1,0 +1,84 @@
+"""An ensemble on its way: its members in batches, computed here, each from where it was left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from forecast.restart import read_state
+from forecast.rollout import InitialState, rollout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from forecast.batches import Plan, Turn
+    from forecast.forecaster import Forecaster
+    from forecast.guards import Stop
+    from forecast.initial import InitialEnsemble
+    from forecast.rollout import Forecast
+
+
+class Advance(NamedTuple):
+    """One step of one batch: ``states`` (member, channel, latitude, longitude), NaN for the members ``stopped``."""
+
+    turn: Turn
+    members: range
+    states: NDArray[np.float32]
+    stopped: Mapping[int, Stop]
+
+
+class Start(NamedTuple):
+    """Where a batch goes on: its states, the step that comes next, and the members stopped before."""
+
+    states: InitialState
+    step: int
+    stopped: Mapping[int, Stop]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What is to be computed; the first ``committed`` advances are done, with states in the folder ``work``.
+
+    A member depends on the forecaster, its initial state, the seed and its number, whoever computes it.
+    """
+
+    forecaster: Forecaster
+    initial: InitialEnsemble
+    plan: Plan
+    seed: int
+    antithetic: bool
+    work: Path
+    committed: int = 0
+
+    def start(self, batch: int) -> Start:
+        """Where the batch at position ``batch`` goes on; a DataError if its states cannot be read."""
+        members, step = self.plan.batches[batch], self.plan.steps_done(self.committed)[batch]
+        if step == 0:
+            return Start(self.initial.of(members), 1, {})
+        current, stopped = read_state(self.work, batch, step)
+        previous = self.initial.of(members).current if step == 1 else read_state(self.work, batch, step - 1)[0]
+        return Start(InitialState(previous, current, self.initial.time), step + 1, stopped)
+
+    def rollout(self, batch: int) -> Iterator[Forecast]:
+        """The steps of a batch that are still to be computed."""
+        start = self.start(batch)
+        return rollout(
+            self.forecaster, start.states, members=self.plan.batches[batch], steps=self.plan.steps, seed=self.seed,
+            first_step=start.step, antithetic=self.antithetic, stopped=start.stopped,
+        )  # fmt: skip
+
+
+def here(ensemble: Ensemble) -> Iterator[Advance]:
+    """Compute all advances that are still to come, in order, in this process."""
+    under_way: dict[int, Iterator[Forecast]] = {}
+    for turn in ensemble.plan.turns(ensemble.committed):
+        if turn.batch not in under_way:
+            under_way[turn.batch] = ensemble.rollout(turn.batch)
+        forecast = next(under_way[turn.batch])
+        if turn.step == ensemble.plan.steps:
+            del under_way[turn.batch]
+        yield Advance(turn, ensemble.plan.batches[turn.batch], forecast.states.cpu().numpy(), forecast.stopped)

@@ -1,0 +1,123 @@
+"""What is published of a forecast: its manifest, and what names it, so that it is known again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from data_pipeline.errors import DataError, SphercastError
+from data_pipeline.times import shown
+from forecast.output import Manifest, OutputConfig, StoppedMember, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from forecast.files import FileConfig
+    from forecast.guards import Stop
+    from forecast.job import Job
+    from forecast.output import EnsembleLayout
+    from forecast.restart import Run
+
+_ZARR = (".zgroup", "zarr.json")
+_LOG = logging.getLogger(__name__)
+
+
+def work_folder(folder: Path, name: str) -> Path:
+    """Where a forecast called ``name`` grows."""
+    return folder / f".{name}.partial"
+
+
+def manifest_name(name: str) -> str:
+    """Of the file that says what is published."""
+    return f"{name}.manifest.json"
+
+
+def identity_of(job: Job, outputs: Sequence[FileConfig]) -> dict[str, Any]:
+    """All that the files depend on, but for the versions of software, and the batches."""
+    return {
+        "checkpoint_sha256": job.origin.checkpoint_sha256,
+        "initial_time": shown(job.initial.time),
+        "initial_data_sha256": job.initial.sha256(),
+        "perturbation": job.origin.perturbation,
+        "seed": job.seed,
+        "antithetic_noise": job.antithetic,
+        "members": job.members,
+        "steps": job.steps,
+        "outputs": [output.model_dump(mode="json") | _stations(output) for output in outputs],
+    }
+
+
+def published(folder: Path, name: str, identity: Mapping[str, Any]) -> Manifest | None:
+    """The manifest, if this very forecast is there with all its files."""
+    path = folder / manifest_name(name)
+    if not path.is_file():
+        return None
+    try:
+        manifest = read_manifest(path)
+    except DataError as error:
+        _LOG.warning("%s", error)
+        return None
+    whole = all((folder / file.name).exists() for file in manifest.files)
+    return manifest if whole and manifest.run_sha256 == _sha256(identity) else None
+
+
+def manifest_of(job: Job, layout: EnsembleLayout, begun: Run, stopped: Mapping[int, Stop]) -> Manifest:
+    """Of a forecast that is finished now, without its files."""
+    step_hours = layout.lead_hours[0]
+    last = min((stop.step for stop in stopped.values()), default=job.steps + 1) - 1
+    stops = [stopped[member] for member in sorted(stopped)]
+    return Manifest(
+        complete=not stopped,
+        initial_time=shown(job.initial.time),
+        members=tuple(layout.members),
+        steps=job.steps,
+        step_hours=step_hours,
+        hours_complete=last * step_hours,
+        stopped=tuple(
+            StoppedMember(member=stop.member, step=stop.step, time=shown(stop.time), reason=str(stop)) for stop in stops
+        ),
+        checkpoint=job.origin.checkpoint,
+        checkpoint_sha256=job.origin.checkpoint_sha256,
+        seed=job.seed,
+        initial_data=job.origin.initial_data,
+        initial_sha256=begun.identity["initial_data_sha256"],
+        perturbation=job.origin.perturbation,
+        run_sha256=_sha256({key: value for key, value in begun.identity.items() if key != "versions"}),
+        versions=versions(),
+        started=begun.started,
+        finished=now(),
+    )
+
+
+def refuse_foreign(folder: Path, names: Sequence[str]) -> None:
+    """Raise a SphercastError if a folder that is no forecast has one of the ``names``; a forecast replaces another."""
+    for path in (folder / name for name in names):
+        zarr_store = path.suffix == ".zarr" and path.is_dir() and any((path / key).exists() for key in _ZARR)
+        if path.exists() and not path.is_file() and not zarr_store:
+            raise SphercastError(f"{path} is a folder or a device, expected the name of a file to write; give another")
+
+
+def versions() -> dict[str, str]:
+    """Of the software that makes a forecast."""
+    return {name: version(name) for name in ("sphercast", "torch")}
+
+
+def now() -> str:
+    """The time in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _stations(output: FileConfig) -> dict[str, str]:
+    """The contents of a list of stations name it, wherever it lies."""
+    if not isinstance(output, OutputConfig) or output.points is None:
+        return {}
+    return {"points": hashlib.sha256(output.points.read_bytes()).hexdigest()}
+
+
+def _sha256(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,110 @@
+"""How many members fit: what is predicted is what is measured, and --memory is kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from data_pipeline.errors import ConfigError
+from forecast import memory
+from forecast.memory import Room, parse_memory, plan_batches, step_bytes
+
+if TYPE_CHECKING:
+    from forecast.forecaster import Forecaster
+
+MEASURE = """
+import re, sys
+import numpy as np, torch
+from forecast.checkpoint import find_checkpoint, load_checkpoint
+
+def status(name):
+    return 1024 * int(re.search(name + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
+
+torch.set_num_threads(1)
+forecaster = load_checkpoint(find_checkpoint("planet"))
+forecaster = type(forecaster)(**{**vars(forecaster), "sampler": forecaster.sampler.model_copy(update={"steps": 2})})
+for members in (FEW, MANY):
+    states = forecaster.normalizer.mean + torch.zeros(members, len(forecaster.channels), *forecaster.grid.shape)
+    forecaster.step(states, states, np.datetime64("2001-01-01", "ns"), torch.zeros_like(states))
+    print(status("VmHWM"), states.nbytes)
+"""
+FEW, MANY = 2, 10
+
+
+def measured(environment: dict[str, str]) -> float:
+    """Bytes that each member of a step adds to the peak, beside its state and its noise."""
+    script = MEASURE.replace("FEW", str(FEW)).replace("MANY", str(MANY))
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    (few, small), (many, large) = (map(int, line.split()) for line in done.stdout.splitlines())
+    return (many - few - 2 * (large - small)) / (MANY - FEW)
+
+
+@pytest.fixture(scope="module")
+def planet() -> Forecaster:
+    from forecast.checkpoint import find_checkpoint, load_checkpoint
+
+    return load_checkpoint(find_checkpoint("planet"))
+
+
+def test_prediction_is_what_is_measured(
+    planet: Forecaster, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without holes in the heap to the per cent; with them at most what is predicted, and more than half of it."""
+    predicted = (step_bytes(planet, MANY) - step_bytes(planet, FEW)) / (MANY - FEW)
+    monkeypatch.setattr(memory, "_HEAP", 0)
+    exact = (step_bytes(planet, MANY) - step_bytes(planet, FEW)) / (MANY - FEW)
+    assert measured({**environment, "MALLOC_MMAP_THRESHOLD_": "65536"}) == pytest.approx(exact, rel=0.05)
+    assert 0.45 * predicted < measured(environment) < 1.1 * predicted
+
+
+def test_a_step_takes_memory_for_each_member_alike(forecaster: Forecaster) -> None:
+    one, two, three = (step_bytes(forecaster, members) for members in (1, 2, 3))
+    assert three - two == two - one > 0
+
+
+def test_plans_keep_to_memory(planet: Forecaster, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = {members: step_bytes(planet, members) for members in (1, 2)}
+    monkeypatch.setattr(memory, "step_bytes", lambda _, members: steps[members])
+    monkeypatch.setattr(memory, "_resident", lambda: 400_000_000)
+    sizes = {}
+    for asked in (650, 700, 1000, 4000):
+        plan = plan_batches(planet, 50, 2, memory=asked * 10**6)
+        sizes[asked] = max(len(batch) for batch in plan.batches)
+        held = max(sum(len(batch) for batch in group) for group in plan.groups)
+        room = Room(planet, asked * 10**6)
+        assert room.batch(sizes[asked]) + held * 2 * room.state <= room.free
+        assert [member for batch in plan.batches for member in batch] == list(range(50))
+    assert 1 <= sizes[650] < sizes[700] < sizes[1000] == sizes[4000] == memory.MOST_TOGETHER["cpu"]
+    assert len(plan_batches(planet, 50, 2, memory=650 * 10**6).groups) > 1, "not all states fit at once"
+
+
+def test_batches_that_are_asked_for(forecaster: Forecaster) -> None:
+    assert [len(batch) for batch in plan_batches(forecaster, 10, 2, batch=4).batches] == [4, 4, 2]
+    assert [len(batch) for batch in plan_batches(forecaster, 10, 2, workers=3).batches] == [3, 3, 4]
+
+
+@pytest.mark.parametrize(("batch", "said"), [
+    (None, r"one member takes 5\d\d MB, got --memory 420 MB; give more memory"),
+    (5000, r"a batch of 5000 members takes .* GB, got --memory 420 MB; give more memory or a smaller --batch"),
+])  # fmt: skip
+def test_too_little_memory(
+    forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch, batch: int | None, said: str
+) -> None:
+    monkeypatch.setattr(memory, "_resident", lambda: 400_000_000)
+    with pytest.raises(ConfigError, match=said):
+        plan_batches(forecaster, 5000, 2, batch=batch, memory=420_000_000)
+
+
+def test_too_little_is_free(forecaster: Forecaster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 1_000_000)
+    with pytest.raises(ConfigError, match="0 kB of what is free may be taken; free some, or use a larger machine"):
+        plan_batches(forecaster, 3, 2)
+
+
+@pytest.mark.parametrize("text", ["", "GB", "much", "4 gigs", "-1GB", "0"])
+def test_sizes_that_are_none(text: str) -> None:
+    with pytest.raises(ConfigError, match="expected a size as in 4GiB or 500MB; mend it"):
+        parse_memory(text)
