@@ -1,0 +1,1 @@
+"""Forecasts on a schedule: cycles, their ledger, locks, and one idempotent shot for each."""

@@ -1,0 +1,184 @@
+"""The work of a cycle with the job's own source, checkpoint and outputs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from data_pipeline.errors import TemporaryError
+from data_pipeline.publish import publish_directory, write_netcdf
+from data_pipeline.realtime import Readiness, Request, initial_states
+from forecast.checkpoint import find_checkpoint, load_checkpoint, provenance
+from forecast.devices import choose_device
+from forecast.files import file_names
+from forecast.initial import given_members, initial_state
+from forecast.job import Job, Origin, run, steps_for
+from forecast.output import EnsembleLayout
+from forecast.perturbations import perturbed_states
+from forecast.products import make_products
+from forecast.products.source import CONTROL
+from forecast.service.clock import SystemClock
+from forecast.service.folders import INITIAL
+from forecast.service.job_file import AnalysisMembers
+from forecast.service.work import Step, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from forecast.files import FileConfig
+    from forecast.forecaster import Forecaster
+    from forecast.initial import InitialEnsemble
+    from forecast.output import Manifest
+    from forecast.service.clock import Clock
+    from forecast.service.job_file import JobFile
+
+
+def cycle_work(
+    job: JobFile, clock: Clock, steps: Sequence[Step], score: Callable[[Path], bool] | None, *, progress: bool
+) -> Work:
+    """Everything that ``job`` says, with the further ``steps`` and ``score`` that need the evaluation.
+
+    The checkpoint is loaded when it is needed first.
+    """
+    work = _CycleWork(job, clock, progress)
+    made = (_products(job, progress=progress), *steps) if job.products is not None else tuple(steps)
+    return Work(work.look, work.fetch, work.forecast, made, score)
+
+
+def check_job(job: JobFile) -> None:
+    """Load what a cycle will need, and let it go.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint cannot be read.
+    ConfigError
+        If the length, the outputs or the device do not fit it.
+    """
+    _CycleWork(job, SystemClock(), progress=False).model  # noqa: B018, it is loaded
+
+
+class _Model(NamedTuple):
+    forecaster: Forecaster
+    sha256: str
+    steps: int
+
+
+@dataclass(frozen=True)
+class _CycleWork:
+    job: JobFile
+    clock: Clock
+    progress: bool
+
+    @cached_property
+    def model(self) -> _Model:
+        path = find_checkpoint(self.job.checkpoint)
+        sha256 = provenance(path)["sha256"]
+        forecaster = load_checkpoint(path)
+        if provenance(path)["sha256"] != sha256:
+            raise TemporaryError(f"{path} was replaced while it was read; run the same command again")
+        choose_device(self.job.device)
+        steps = steps_for(forecaster, self.job.days)
+        attributes = {} if self.control is None else {CONTROL: str(self.control)}
+        file_names(self.outputs, _layout(forecaster, self.job.members, steps), attributes)
+        return _Model(forecaster, sha256, steps)
+
+    @property
+    def control(self) -> int | None:
+        """The number of the unperturbed member."""
+        kind = self.job.perturbation
+        return 0 if kind is not None and getattr(kind, "control", True) else None
+
+    @property
+    def outputs(self) -> Sequence[FileConfig]:
+        """Products are made while the forecast runs."""
+        return self.job.outputs if self.job.products is None else (*self.job.outputs, self.job.products)
+
+    def look(self, cycle: datetime) -> Readiness:
+        now = _instant(self.clock.now())
+        missing: dict[str, None] = {}
+        for request in self._requests(cycle):
+            readiness = self.job.source.look(request, now=now)
+            if readiness.gone:
+                return readiness
+            missing |= dict.fromkeys(readiness.missing)
+        return Readiness(tuple(missing))
+
+    def fetch(self, cycle: datetime, folder: Path) -> None:
+        aside = folder / f"{INITIAL}.partial"
+        grid = self.model.forecaster.grid
+        for number, request in enumerate(self._requests(cycle)):
+            path, fetched = aside / f"{number:04d}.nc", folder / f"fetched-{number:04d}"
+            if not path.exists():
+                write_netcdf(initial_states(self.job.source, request, grid, fetched), path)
+            shutil.rmtree(fetched, ignore_errors=True)
+        publish_directory(aside, folder / INITIAL)
+
+    def forecast(self, cycle: datetime, initial: Path, folder: Path) -> Manifest:
+        job, kind = self.job, self.job.perturbation
+        forecaster = self.model.forecaster.to(choose_device(job.device))
+        about = "members of an ensemble analysis" if isinstance(kind, AnalysisMembers) else str(kind or "none")
+        origin = Origin(
+            find_checkpoint(job.checkpoint).name, self.model.sha256, _about_source(job), about, self.control
+        )
+        states = _initial(job, forecaster, _instant(cycle), initial)
+        return run(
+            Job(states, job.members, self.model.steps, job.seed, job.antithetic, origin, job.batch, job.memory),
+            forecaster, folder, self.outputs, progress=self.progress,
+        )  # fmt: skip
+
+    def _requests(self, cycle: datetime) -> list[Request]:
+        forecaster, kind, time = self.model.forecaster, self.job.perturbation, _instant(cycle)
+        times: tuple[np.datetime64, ...] = (time - forecaster.step_length, time)
+        members: Sequence[int | None] = [None]
+        if isinstance(kind, AnalysisMembers):
+            members = range(self.job.members)
+        elif kind is not None:
+            times = kind.times(time, forecaster.step_length, self.job.members)
+        return [Request(times, forecaster.channels, member, forecaster.model.step_hours) for member in members]
+
+
+def _initial(job: JobFile, forecaster: Forecaster, time: np.datetime64, folder: Path) -> InitialEnsemble:
+    states = [xr.open_dataset(path, engine="netcdf4") for path in sorted(folder.glob("*.nc"))]
+    if job.perturbation is None:
+        return initial_state(forecaster, states[0], time)
+    if isinstance(job.perturbation, AnalysisMembers):
+        return given_members(forecaster, states, time, job.members)
+    return perturbed_states(forecaster, states[0], time, job.perturbation, members=job.members, seed=job.seed)
+
+
+def _layout(forecaster: Forecaster, members: int, steps: int) -> EnsembleLayout:
+    """Of some forecast: what fits one fits all."""
+    time = np.datetime64("2000-01-01", "ns")
+    times = time + np.arange(1, steps + 1) * forecaster.step_length
+    return EnsembleLayout(forecaster.channels, forecaster.grid, range(members), time, times)
+
+
+def _products(job: JobFile, *, progress: bool) -> Step:
+    """Of a forecast that was published before the job wanted any."""
+    output, products = job.main_output, job.products
+    assert output is not None
+    assert products is not None
+    return Step(
+        "products",
+        (products.name,),
+        lambda folder: make_products(folder / output.name, products, folder / products.name, progress=progress),
+    )
+
+
+def _about_source(job: JobFile) -> str:
+    values = job.source.model_dump(mode="json", exclude_defaults=True)
+    values.pop("kind", None)
+    return f"{job.source.kind} {json.dumps(values)}" if values else job.source.kind
+
+
+def _instant(time: datetime) -> np.datetime64:
+    return np.datetime64(time.replace(tzinfo=None), "ns")

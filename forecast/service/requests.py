@@ -1,0 +1,72 @@
+"""What an operator asks of a cycle: to be made again, or not to be made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+from data_pipeline.errors import SphercastError
+from forecast.service.cycles import name_of
+from forecast.service.lock import holder, locked
+from forecast.service.states import State
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from forecast.service.service import Service
+
+
+def retry(service: Service, cycle: datetime, *, fresh: bool = False) -> str:
+    """Make a cycle due again, or its scores if it is done; ``fresh``: forget its initial conditions and its beginning.
+
+    Raises
+    ------
+    SphercastError
+        If it is done, or someone works on it.
+    """
+    folders, now, name = service.folders, service.clock.now(), name_of(cycle)
+    with locked(folders.lock(cycle), f"cycle {name}"):
+        entry = service.ledger.entry(cycle)
+        if entry and entry.state is State.DONE and folders.is_published(cycle):
+            if entry.scores not in {"failed", "missed"}:
+                raise SphercastError(f"cycle {name} is done; to make it anew, remove {folders.cycle(cycle)} first")
+            service.ledger.record(cycle, State.DONE, now, entry.message, scores="waiting", next_look=now)
+            return f"cycle {name}: its scores are due again"
+        if fresh:
+            _forget(service, cycle)
+        service.ledger.record(
+            cycle, State.DUE, now, "asked for again", anew=True, looks=0, next_look=None, ended=None
+        )  # fmt: skip
+    return f"cycle {name}: due; the scheduler takes it, or 'sphercast run --cycle {cycle:%Y-%m-%dT%H}'"
+
+
+def cancel(service: Service, cycle: datetime) -> str:
+    """Have a cycle not made; a process of this machine that works on it is asked to stop.
+
+    Raises
+    ------
+    SphercastError
+        If it is done already.
+    """
+    folders, name, entry = service.folders, name_of(cycle), service.ledger.entry(cycle)
+    if entry and entry.state in {State.DONE, State.REMOVED}:
+        raise SphercastError(f"cycle {name} is {entry.state} and cannot be cancelled; remove its folder if it must go")
+    service.ledger.record(cycle, State.CANCELLED, service.clock.now(), "cancelled by hand", next_look=None)
+    by = holder(folders.lock(cycle))
+    if by is None:
+        return f"cycle {name}: cancelled"
+    if by.host != socket.gethostname() or not by.process:
+        return f"cycle {name}: cancelled; {by} still works on it and ends at its next stage"
+    os.kill(by.process, signal.SIGTERM)
+    return f"cycle {name}: cancelled; {by} was asked to stop"
+
+
+def _forget(service: Service, cycle: datetime) -> None:
+    """All but what readers see."""
+    folders = service.folders
+    shutil.rmtree(folders.initial(cycle), ignore_errors=True)
+    for path in folders.cycle(cycle).glob(".*.partial"):
+        shutil.rmtree(path, ignore_errors=True)
