@@ -58,10 +58,12 @@ def test_the_checkpoint_has_not_seen_the_sample(sample: xr.Dataset) -> None:
 def test_the_shipped_checkpoint_beats_its_baselines(sample: xr.Dataset, tmp_path: Path) -> None:
     forecaster = load_checkpoint(shipped()["planet"])
     initial = initial_state(forecaster, sample, parse_time(FIRST_INIT))
-    run(Job(initial, members=4, steps=2, batch=4), forecaster, tmp_path / "f.nc", {}, progress=False)
+    run(Job(initial, members=4, steps=2, batch=4), forecaster, tmp_path, progress=False)
     names = ["geopotential", "temperature", "u_component_of_wind"]
     question = Question(variables=tuple(names))
-    scores = score([tmp_path / "f.nc"], sample, question, climatology=find_climatology(SAMPLE)).scores.isel(region=0)
+    scores = score([tmp_path / "forecast.nc"], sample, question, climatology=find_climatology(SAMPLE)).scores.isel(
+        region=0
+    )
     for name, level in zip(names, (500, 850, 850), strict=True):
         crps = scores[f"crps_{name}"].sel(level=level)
         forecast, baselines = crps.sel(model="forecast"), crps.sel(model=["persistence", "climatology"])

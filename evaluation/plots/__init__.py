@@ -1,12 +1,14 @@
-"""Maps of ensemble forecasts as a forecaster expects them: ``draw`` and the registry ``KINDS``.
+"""Maps of ensemble forecasts as a forecaster expects them: ``draw``, ``figure_of`` and the registry ``KINDS``.
 
-``fields`` picks one variable at one level and one lead, ``style`` knows its display units and colours, ``mesh`` and
-``views`` bring it on to a map, ``coastlines`` are shipped (nothing here ever opens a connection), ``maps`` holds the
-kinds.
+``request`` is what can be asked, ``fields`` picks one variable at one level and one lead, ``style`` knows its display
+units and colours, ``projections`` and ``boxes`` give the map, ``mesh`` brings fields on to it, ``canvas`` is the sheet,
+``kinds`` are what is drawn there. Coastlines are shipped: nothing here ever opens a connection.
 Thresholds, contour intervals and colour bars are in display units: dam, hPa, degrees Celsius, m/s, g/kg, mm.
 """
 
-from evaluation.plots.maps import KINDS, draw
-from evaluation.plots.views import VIEWS
+from evaluation.plots.kinds import KINDS
+from evaluation.plots.maps import draw, figure_of
+from evaluation.plots.projections import PROJECTIONS
+from evaluation.plots.request import Request
 
-__all__ = ["KINDS", "VIEWS", "draw"]
+__all__ = ["KINDS", "PROJECTIONS", "Request", "draw", "figure_of"]

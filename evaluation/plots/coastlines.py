@@ -1,4 +1,4 @@
-"""Natural Earth coastlines and borders from the files shipped beside this module; no network, ever."""
+"""Natural Earth coastlines, borders and lakes from the files shipped beside this module; no network, ever."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from evaluation.plots import finer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-Resolution = Literal["110m", "50m"]
-Feature = Literal["coastlines", "borders"]
+Resolution = Literal["110m", "50m", "10m"]
+Feature = Literal["coastlines", "borders", "lakes"]
 
 SOUTHERN_SEAM = -89.5
 """Degrees: arcs below are the edge of the unrolled map along the south pole, not a coast."""
@@ -28,9 +30,13 @@ SOUTHERN_SEAM = -89.5
 def lines(feature: Feature, resolution: Resolution) -> Floats:
     """Longitude and latitude in degrees, shape (points, 2), a row of NaN between one line and the next.
 
-    Longitudes are continuous along a line and may leave +-180: no line jumps at the date line.
+    Longitudes are continuous along a line and may leave +-180: no line jumps at the date line. ``10m`` is what cartopy
+    has on this disk, if it has it, else ``50m``.
     """
-    topology = _read(resolution)
+    if resolution == "10m":
+        path = finer.on_disk(feature)
+        return lines(feature, "50m") if path is None else joined([_without_seams(own) for own in finer.read(path)])
+    topology = _read("lakes" if feature == "lakes" else "countries", resolution)
     arcs = _decoded(topology)
     return joined([arcs[index] for index in _arcs_of(topology, feature)])
 
@@ -41,9 +47,9 @@ def joined(pieces: list[Floats]) -> Floats:
     return np.concatenate([part for piece in pieces for part in (piece, gap)])
 
 
-def _read(resolution: Resolution) -> dict[str, Any]:
+def _read(what: str, resolution: Resolution) -> dict[str, Any]:
     folder = resources.files("evaluation.plots") / "natural_earth"
-    topology: dict[str, Any] = json.loads((folder / f"countries-{resolution}.json").read_text(encoding="utf-8"))
+    topology: dict[str, Any] = json.loads((folder / f"{what}-{resolution}.json").read_text(encoding="utf-8"))
     return topology
 
 
@@ -61,9 +67,10 @@ def _without_seams(arc: Floats) -> Floats:
 
 
 def _arcs_of(topology: dict[str, Any], feature: Feature) -> list[int]:
-    """A coast is an arc of the land; a border is an arc that two countries share."""
-    if feature == "coastlines":
-        return sorted(set(_indices(topology["objects"]["land"]["geometries"])))
+    """A coast is an arc of the land, a shore one of a lake; a border is an arc that two countries share."""
+    if feature != "borders":
+        whole = "land" if feature == "coastlines" else "lakes"
+        return sorted(set(_indices(topology["objects"][whole]["geometries"])))
     uses = Counter(
         index for country in topology["objects"]["countries"]["geometries"] for index in {*_indices(country)}
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, reading
 from data_pipeline.grid import Grid
 from data_pipeline.times import HOUR
 from data_pipeline.variables import VARIABLES
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 COMPONENTS: dict[str, tuple[str, str]] = {
     "wind_speed": ("u_component_of_wind", "v_component_of_wind"),
     "10m_wind_speed": ("10m_u_component_of_wind", "10m_v_component_of_wind"),
+    "100m_wind_speed": ("100m_u_component_of_wind", "100m_v_component_of_wind"),
 }
 """Variables derived from two components, member by member: the mean speed is not the speed of the mean wind."""
 
@@ -36,10 +37,15 @@ LEAD_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class EnsembleField:
-    """Members of one field: ``values`` (member, latitude, longitude) in ``style.units``; ``lead`` in hours."""
+    """Members of one field: ``values`` (member, latitude, longitude) in ``style.units``; ``lead`` in hours.
+
+    ``size`` is how many members the forecast has, of which ``members`` may be one alone.
+    """
 
     values: Floats
     members: tuple[str, ...]
+    size: int
+    variable: str
     grid: Grid
     style: Style
     level: int | None
@@ -52,6 +58,14 @@ class EnsembleField:
         """The time that the field is a forecast of."""
         return self.initial_time + pd.Timedelta(hours=self.lead)
 
+    def only(self, member: str | None) -> EnsembleField:
+        """One member alone, by its name in the forecast; None is the first."""
+        name = self.members[0] if member is None else member
+        if name not in self.members:
+            raise DataError(f"no member {name}; the forecast has {_listed(self.members)}")
+        chosen = self.members.index(name)
+        return replace(self, values=self.values[chosen : chosen + 1], members=(name,))
+
     def mean(self) -> Floats:
         """Ensemble mean; missing where any member is, lest fewer members pass for all."""
         return np.asarray(self.values.mean(axis=0), dtype=np.float64)
@@ -62,11 +76,17 @@ class EnsembleField:
             raise DataError(f"spread needs at least 2 members, the forecast has {len(self.members)}; draw kind 'mean'")
         return np.asarray(self.values.std(axis=0, ddof=1), dtype=np.float64)
 
-    def probability(self, threshold: float, *, above: bool) -> Floats:
+    def quantile(self, level: float) -> Floats:
+        """The members' quantile, linear between order statistics (Hyndman and Fan 1996, type 7), ``level`` in 0..1."""
+        if not 0 <= level <= 1:
+            raise DataError(f"a quantile is between 0 and 1, got {level:g}; e.g. 0.9 is passed by a tenth of members")
+        return np.asarray(np.quantile(self.values, level, axis=0), dtype=np.float64)
+
+    def probability(self, threshold: float | Floats, *, above: bool) -> Floats:
         """Share of members in % at or above ``threshold`` (display units), or else strictly below it."""
         events = self.values >= threshold if above else self.values < threshold
-        share = 100.0 * events.mean(axis=0)
-        return np.where(np.isfinite(self.values).all(axis=0), share, np.nan)
+        known = np.isfinite(self.values).all(axis=0) & np.isfinite(threshold)
+        return np.where(known, 100.0 * events.mean(axis=0), np.nan)
 
 
 def select(run: xr.Dataset, variable: str, level: int | None, lead: float | None) -> EnsembleField:
@@ -83,17 +103,20 @@ def select(run: xr.Dataset, variable: str, level: int | None, lead: float | None
     moment, hours = _at_lead(run, lead)
     components = _components(run, variable)
     chosen = _chosen_level(run[components[0]], variable, level)
-    fields = [_values(moment[name], chosen) for name in components]
+    fields = [_values(moment[name], chosen, str(run.attrs.get("path", "the forecast"))) for name in components]
     native = fields[0] if len(fields) == 1 else np.hypot(*fields)
-    if not np.isfinite(native).all(axis=0).any():
+    names = [str(name) for name in run["realization"].values] if "realization" in run.dims else ["0"]
+    # A member that was stopped has no value anywhere: the others go on, and the title says how many they are.
+    alive = np.asarray(np.isfinite(native).any(axis=(1, 2)))
+    if not alive.any():
         place = "" if chosen is None else f" on {chosen} hPa"
-        raise DataError(
-            f"{variable}{place} has no place where every member has a value at T+{hours:g} h; check the file"
-        )
+        raise DataError(f"{variable}{place} has no value at T+{hours:g} h; check the file, or choose another lead")
     style = style_of(variable, str(run[components[0]].attrs.get("units", "")))
     return EnsembleField(
-        values=style.display(native),
-        members=tuple(str(name) for name in run["realization"].values) if "realization" in run.dims else ("0",),
+        values=style.display(native[alive]),
+        members=tuple(name for name, lives in zip(names, alive, strict=True) if lives),
+        size=len(names),
+        variable=variable,
         grid=Grid.of(run),
         style=style,
         level=chosen,
@@ -101,6 +124,20 @@ def select(run: xr.Dataset, variable: str, level: int | None, lead: float | None
         lead=hours,
         sign=VARIABLES[variable].crosses_pole_with_sign if variable in VARIABLES else 1,
     )
+
+
+def holds(run: xr.Dataset, variable: str, level: int | None) -> bool:
+    """Whether ``select`` finds it."""
+    parts = (variable,) if variable in run.data_vars else COMPONENTS.get(variable, (variable,))
+    return all(part in run.data_vars and (level is None or level in _levels(run[part])) for part in parts)
+
+
+def valid_time_of(run: xr.Dataset, lead: float | None) -> np.datetime64:
+    """The valid time of ``lead`` in hours, by default the last; a DataError as ``select`` raises it."""
+    _check_run(run)
+    moment, _ = _at_lead(run, lead)
+    time: np.datetime64 = moment["initial_time"].values + moment["lead_time"].values
+    return time
 
 
 def _check_run(run: xr.Dataset) -> None:
@@ -135,7 +172,7 @@ def _components(run: xr.Dataset, variable: str) -> tuple[str, ...]:
 
 
 def _chosen_level(field: xr.DataArray, variable: str, level: int | None) -> int | None:
-    available = [int(value) for value in np.atleast_1d(field["level"])] if "level" in field.coords else []
+    available = _levels(field)
     if not available:
         if level is not None:
             raise DataError(f"{variable} has no levels, got level {level}; leave the level out")
@@ -147,10 +184,15 @@ def _chosen_level(field: xr.DataArray, variable: str, level: int | None) -> int 
     return level
 
 
-def _values(field: xr.DataArray, level: int | None) -> Floats:
+def _levels(field: xr.DataArray) -> list[int]:
+    return [int(value) for value in np.atleast_1d(field["level"])] if "level" in field.coords else []
+
+
+def _values(field: xr.DataArray, level: int | None, source: str) -> Floats:
     chosen = field.sel(level=level) if level is not None and "level" in field.dims else field
     ordered = chosen.transpose("realization", "latitude", "longitude", missing_dims="ignore")
-    values = np.asarray(ordered.values, dtype=np.float64)
+    with reading(source):
+        values = np.asarray(ordered.values, dtype=np.float64)
     return values.reshape(-1, *values.shape[-2:])
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 GHOSTS = 2
 """Rows and columns added beyond each edge of the grid: a cubic needs two neighbours on either side."""
+OUTSIDE = 0.03
+"""Of the frame's longer side: fields are drawn that far beyond it, so that the map is filled to its corners."""
+EDGE = 1e-6
+"""Degrees beyond the last row or column of a regional grid that are still on it: rounding of a map's own edge."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Taps:
         """Taps for ``targets`` among ascending ``points``; those beyond ``bounds`` have no value."""
         start = np.clip(np.searchsorted(points, targets, side="right") - 1, 1, points.size - 3)
         fraction = (targets - points[start]) / (points[start + 1] - points[start])
-        inside = (targets >= bounds[0]) & (targets <= bounds[1])
+        inside = (targets >= bounds[0] - EDGE) & (targets <= bounds[1] + EDGE)
         return cls(points, start, np.clip(fraction, 0.0, 1.0), inside)
 
     def linear(self) -> Floats:
@@ -52,18 +56,13 @@ class Taps:
         rise = 3 * s**2 - 2 * s**3
         return np.stack([-left, 1 - rise - right, rise + left, right], axis=-1)
 
-    def apply(self, values: Floats, weights: Floats) -> Floats:
-        """Weighted sums of four neighbours along the last axis of ``values``."""
-        neighbours = self.start[:, None] + np.arange(-1, 3)
-        return np.asarray(np.einsum("...nk,nk->...n", values[..., neighbours], weights), dtype=np.float64)
-
 
 @dataclass(frozen=True)
 class Mesh:
-    """Map points, shape (rows, columns), in metres, and how to bring a field of the grid on to them.
+    """Map points, shape (rows, columns), in the map's units, and how to bring a field of the grid on to them.
 
-    The columns run from the left edge of the map to the right, both included, and the rows to the poles where the
-    grid does: no seam and no hole. The projection is computed once, whatever the number of members.
+    They run from one edge of the map to the other, both included, and to the poles where the grid does: no seam and
+    no hole. The projection and the neighbours are computed once, whatever the number of members.
     """
 
     x: Floats
@@ -77,12 +76,20 @@ class Mesh:
     @classmethod
     def of(cls, grid: Grid, view: View, *, spacing: float) -> Mesh:
         """The mesh for ``grid`` seen through ``view``, with a point every ``spacing`` degrees."""
-        latitude = _even(view.south, view.north, spacing)
-        longitude = _even(view.west, view.east, spacing)
-        x, y = view.project(*np.meshgrid(longitude, latitude))
+        longitude, latitude = view.points(spacing)
+        x, y = view.project(longitude, latitude)
+        x0, x1, y0, y1 = view.limits
+        # What lies far outside the frame must not choose the colours inside.
+        beside = OUTSIDE * max(x1 - x0, y1 - y0)
+        near = (x > x0 - beside) & (x < x1 + beside) & (y > y0 - beside) & (y < y1 + beside)
+        return cls.at(grid, np.where(near, longitude, np.nan), latitude, x, y)
+
+    @classmethod
+    def at(cls, grid: Grid, longitude: Floats, latitude: Floats, x: Floats, y: Floats) -> Mesh:
+        """The mesh of these points, (rows, columns), which are NaN where they are off the globe."""
         order, points = _unwrapped(np.asarray(grid.longitude), grid.is_periodic)
-        rows = _latitude_taps(np.asarray(grid.latitude), latitude, grid.is_global)
-        columns = _longitude_taps(points, longitude, grid.is_periodic)
+        rows = _latitude_taps(np.asarray(grid.latitude), latitude.ravel(), grid.is_global)
+        columns = _longitude_taps(points, longitude.ravel(), grid.is_periodic)
         poles = (grid.latitude[-1] == -90.0, grid.latitude[0] == 90.0) if grid.is_global else None
         return cls(x, y, rows, columns, order, poles, grid.is_periodic)
 
@@ -91,15 +98,25 @@ class Mesh:
 
         ``sign`` is -1 for a vector's component, which turns round beyond a pole. The result never leaves the range
         of ``values``: a cubic alone would draw negative rain and probabilities above 100 %.
+
+        Raises
+        ------
+        DataError
+            If no point of the map has a value.
         """
+        sampled = self.interpolate(values, sign=sign)
+        if not np.isfinite(sampled).any():
+            raise DataError("the forecast has no value within this map; choose a region or projection that it covers")
+        return np.ma.masked_invalid(sampled)
+
+    def interpolate(self, values: Floats, *, sign: int = 1) -> Floats:
+        """As ``sample``, NaN where there is no value, be it nowhere."""
         padded = self._padded(np.asarray(values, dtype=np.float64), sign)
         known = np.isfinite(padded)
         sampled = self._cubic(padded) if known.all() else self._linear(padded, known)
         sampled = np.clip(sampled, np.nanmin(values), np.nanmax(values))
-        inside = self.rows.inside[:, None] & self.columns.inside
-        if not np.isfinite(sampled[inside]).any():
-            raise DataError("the forecast has no value within this map; choose a projection that shows its region")
-        return np.ma.masked_invalid(np.where(inside, sampled, np.nan))
+        inside = (self.rows.inside & self.columns.inside).reshape(self.x.shape)
+        return np.where(inside, sampled, np.nan)
 
     def _cubic(self, padded: Floats) -> Floats:
         return self._both(padded, self.rows.cubic(), self.columns.cubic())
@@ -112,8 +129,13 @@ class Mesh:
         return np.divide(total, share, out=np.full_like(total, np.nan), where=share >= 0.5)
 
     def _both(self, padded: Floats, rows: Floats, columns: Floats) -> Floats:
-        along = self.columns.apply(padded, columns)
-        return np.swapaxes(self.rows.apply(np.swapaxes(along, -1, -2), rows), -1, -2)
+        """Weighted sums of the 4 x 4 neighbours of every point."""
+        total = np.zeros(len(rows))
+        for row in range(4):
+            for column in range(4):
+                neighbour = padded[self.rows.start + row - 1, self.columns.start + column - 1]
+                total += rows[:, row] * columns[:, column] * neighbour
+        return total.reshape(self.x.shape)
 
     def _padded(self, values: Floats, sign: int) -> Floats:
         """South to north, west to east, with ghost rows from beyond the poles and columns from round the globe."""
@@ -128,10 +150,6 @@ class Mesh:
                 [beyond[south : south + GHOSTS][::-1], ascending, beyond[last - GHOSTS + 1 : last + 1][::-1]]
             )
         return np.pad(tall, ((0, 0), (GHOSTS, GHOSTS)), mode="wrap" if self.periodic else "edge")
-
-
-def _even(start: float, stop: float, spacing: float) -> Floats:
-    return np.linspace(start, stop, int(np.ceil((stop - start) / spacing)) + 1)
 
 
 def _unwrapped(longitude: Floats, periodic: bool) -> tuple[Integers, Floats]:
@@ -152,7 +170,7 @@ def _latitude_taps(latitude: Floats, targets: Floats, closed: bool) -> Taps:
 
 
 def _longitude_taps(longitude: Floats, targets: Floats, periodic: bool) -> Taps:
-    wrapped = (targets - longitude[0]) % 360.0 + longitude[0]
+    wrapped = (targets - longitude[0] + EDGE) % 360.0 + longitude[0] - EDGE
     if not periodic:
         return Taps.of(_extrapolated(longitude), wrapped, (longitude[0], longitude[-1]))
     around = np.concatenate([longitude[-GHOSTS:] - 360.0, longitude, longitude[:GHOSTS] + 360.0])

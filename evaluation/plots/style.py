@@ -35,6 +35,7 @@ class Style:
     ``ranges`` fixes the classes per level in hPa (None: no level), so that one colour means one value on every map;
     without an entry they follow the data. ``centre`` is the value (display units) at which a diverging map turns.
     ``lines`` drawn over the colours are at the class edges, at the centre only (the 0 degree isotherm), or nowhere.
+    ``marks`` says that highs and lows are marked with their values.
     ``extend`` is 'max' for amounts, which start at nought; other maps are open at both ends.
     """
 
@@ -48,6 +49,7 @@ class Style:
     edges: tuple[float, ...] | None = None
     extend: Extend = "both"
     lines: Literal["classes", "centre", "none"] = "none"
+    marks: bool = False
 
     def display(self, stored: Floats) -> Floats:
         """Stored values in display units."""
@@ -78,6 +80,7 @@ _SPEED: dict[int | None, Range] = {
 _CELSIUS: dict[int | None, Range] = dict.fromkeys((700, 850, 925), (-40, 40, 4))
 _SURFACE_CELSIUS: dict[int | None, Range] = dict.fromkeys((None, 1000), (-48, 48, 4))
 _RAIN = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 75.0, 100.0)
+_TENTHS = tuple(10.0 * tenth for tenth in range(11))
 _HEIGHT, _ZERO_CELSIUS = 0.1 / GRAVITY, -273.15
 
 STYLES: dict[str, Style] = {
@@ -88,14 +91,22 @@ STYLES: dict[str, Style] = {
     "sea_surface_temperature": Style("sea surface temperature", "°C", "height", 1.0, _ZERO_CELSIUS,
                                      ranges={None: (-2, 34, 2)}),
     "mean_sea_level_pressure": Style("mean sea level pressure", "hPa", "pressure", 0.01, centre=1012.5,
-                                     ranges={None: (960, 1065, 5)}, lines="classes"),
+                                     ranges={None: (960, 1065, 5)}, lines="classes", marks=True),
     "surface_pressure": Style("surface pressure", "hPa", "height", 0.01),
     "u_component_of_wind": Style("eastward wind", "m/s", "diverging", centre=0.0, ranges=_WIND),
     "v_component_of_wind": Style("northward wind", "m/s", "diverging", centre=0.0, ranges=_WIND),
     "10m_u_component_of_wind": Style("10 m eastward wind", "m/s", "diverging", centre=0.0, ranges=_WIND),
     "10m_v_component_of_wind": Style("10 m northward wind", "m/s", "diverging", centre=0.0, ranges=_WIND),
+    "100m_u_component_of_wind": Style("100 m eastward wind", "m/s", "diverging", centre=0.0, ranges=_WIND),
+    "100m_v_component_of_wind": Style("100 m northward wind", "m/s", "diverging", centre=0.0, ranges=_WIND),
     "wind_speed": Style("wind speed", "m/s", "amount", ranges=_SPEED, extend="max"),
     "10m_wind_speed": Style("10 m wind speed", "m/s", "amount", ranges=_SPEED, extend="max"),
+    "100m_wind_speed": Style("100 m wind speed", "m/s", "amount", ranges=_SPEED, extend="max"),
+    "2m_dewpoint_temperature": Style("2 m dew point", "°C", "thermal", 1.0, _ZERO_CELSIUS, 0.0, _SURFACE_CELSIUS,
+                                     lines="centre"),
+    "relative_humidity": Style("relative humidity", "%", "amount", edges=_TENTHS, extend="max"),
+    "total_cloud_cover": Style("total cloud cover", "%", "amount", 100.0, edges=_TENTHS, extend="max"),
+    "total_column_water_vapour": Style("precipitable water", "mm", "amount", extend="max"),
     "specific_humidity": Style("specific humidity", "g/kg", "amount", 1e3, extend="max"),
     "vorticity": Style("relative vorticity", "10⁻⁵ s⁻¹", "diverging", 1e5, centre=0.0),
     "total_precipitation": Style("precipitation", "mm", "amount", 1e3, edges=_RAIN, extend="max"),
@@ -115,12 +126,13 @@ def _ramp_from_white(name: str) -> LinearSegmentedColormap:
 
 COLOURS: dict[str, LinearSegmentedColormap] = {
     "height": _light("viridis", 0.25),
-    "thermal": _light("RdBu_r", 0.0),
+    "thermal": _light("RdBu_r", 0.15, 0.04, 0.96),
     "pressure": _light("PuOr_r", 0.1, 0.06, 0.94),
     "diverging": _light("PRGn_r", 0.05, 0.04, 0.96),
     "amount": _ramp_from_white("YlGnBu"),
     "spread": _light("magma_r", 0.1, 0.0, 0.85),
     "probability": _light("YlOrRd", 0.0),
+    "wetter": _light("BrBG", 0.0, 0.04, 0.96),
 }
 
 
@@ -135,14 +147,14 @@ def style_of(variable: str, units: str) -> Style:
 def field_palette(style: Style, level: int | None, values: Floats) -> Palette:
     """Classes and colours for ``values`` of the field itself (display units)."""
     edges = _class_edges(style, level, values)
-    return Palette(edges, _class_colours(style.colours, edges, style.centre, style.extend), style.extend)
+    return Palette(edges, class_colours(style.colours, edges, style.centre, style.extend), style.extend)
 
 
 def spread_palette(values: Floats) -> Palette:
     """Classes from 0 to nearly the largest spread: a single extreme point must not use up the colours."""
     top = float(np.nanquantile(values, 0.995))
     edges = nice_edges(0.0, top if top > 0 else 1.0, 10)
-    return Palette(edges, _class_colours("spread", edges, None, "max"), "max")
+    return Palette(edges, class_colours("spread", edges, None, "max"), "max")
 
 
 def probability_palette() -> Palette:
@@ -187,7 +199,7 @@ def _class_edges(style: Style, level: int | None, values: Floats) -> tuple[float
     return nice_edges(style.centre - reach, style.centre + reach, AUTOMATIC_CLASSES)
 
 
-def _class_colours(name: str, edges: tuple[float, ...], centre: float | None, extend: Extend) -> tuple[str, ...]:
+def class_colours(name: str, edges: tuple[float, ...], centre: float | None, extend: Extend) -> tuple[str, ...]:
     """One colour for the middle of each class; a diverging map has its neutral colour at ``centre``."""
     step = np.diff(edges)
     middles = (np.array(edges[:-1]) + np.array(edges[1:])) / 2

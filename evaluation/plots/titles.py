@@ -18,26 +18,42 @@ def quantity(ensemble: EnsembleField) -> str:
 
 def headline(ensemble: EnsembleField, what: str) -> str:
     """First line, e.g. ``'500 hPa geopotential height: ensemble mean'``."""
-    return _capitalised(f"{quantity(ensemble)}: {what}")
+    return capital(f"{quantity(ensemble)}: {what}")
+
+
+def statistic(ensemble: EnsembleField) -> str:
+    """What the mean of these members is: an ensemble mean, one member of several, or the only forecast there is."""
+    if len(ensemble.members) > 1:
+        return "ensemble mean"
+    return "single forecast" if ensemble.size == 1 else f"member {ensemble.members[0]}"
 
 
 def probability_headline(ensemble: EnsembleField, threshold: float, *, above: bool) -> str:
     """First line of a probability map: 'at or above' is >=, its complement is <."""
-    sign = "≥" if above else "<"
-    return f"Probability of {quantity(ensemble)} {sign} {number(threshold)} {ensemble.style.units}"
+    return f"Probability of {quantity(ensemble)} {_sign(above)} {number(threshold)} {ensemble.style.units}"
+
+
+def climate_headline(ensemble: EnsembleField, level: float, *, above: bool) -> str:
+    """First line of a probability that is relative to what is usual at the place and time of the year."""
+    return f"Probability of {quantity(ensemble)} {_sign(above)} the climate's {percent(level)} quantile"
 
 
 def times(ensemble: EnsembleField) -> str:
     """Second line: initial time, valid time, lead and size of the ensemble."""
-    count = len(ensemble.members)
-    people = "1 member" if count == 1 else f"{count} members"
-    moments = f"Init {_moment(ensemble.initial_time)}   Valid {_moment(ensemble.valid_time)}"
+    count, size = len(ensemble.members), ensemble.size
+    people = f"{count} member{'s' if count != 1 else ''}" if count == size else f"{count} of {size} members"
+    moments = f"Init {moment(ensemble.initial_time)}   Valid {moment(ensemble.valid_time)}"
     return f"{moments}   T+{ensemble.lead:g} h   {people}"
 
 
 def bar_label(style: Style, what: str = "") -> str:
     """Label of a colour bar, always with units."""
-    return _capitalised(f"{what or style.title} ({style.units})")
+    return capital(f"{what or style.title} ({style.units})")
+
+
+def field_label(ensemble: EnsembleField) -> str:
+    """Label of a colour bar on a map of several fields, e.g. ``'850 hPa temperature (°C)'``."""
+    return capital(f"{quantity(ensemble)} ({ensemble.style.units})")
 
 
 def number(value: float) -> str:
@@ -45,10 +61,20 @@ def number(value: float) -> str:
     return f"{round(value, 9):g}".replace("-", "−")
 
 
-def _moment(time: pd.Timestamp) -> str:
+def percent(level: float) -> str:
+    """A level of quantiles as people write it, e.g. ``'90 %'``."""
+    return f"{number(100 * level)} %"
+
+
+def moment(time: pd.Timestamp) -> str:
     """E.g. ``'2001-01-05 00 UTC'``; with minutes only where there are any."""
     return time.strftime("%Y-%m-%d %H UTC" if time.minute == 0 else "%Y-%m-%d %H:%M UTC")
 
 
-def _capitalised(text: str) -> str:
+def _sign(above: bool) -> str:
+    return "≥" if above else "<"
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter in front."""
     return text[0].upper() + text[1:]

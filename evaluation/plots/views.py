@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import cartopy.crs as ccrs
 import numpy as np
 
-from data_pipeline.errors import DataError
 from evaluation.plots import coastlines
+from evaluation.plots.geodesy import destination
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EDGE = 1e-6
 """Degrees kept from the map's edge: a point exactly on it may be projected on to the other edge."""
+METRES_PER_DEGREE = 111_195.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class View:
     """A projection with its frame; longitudes and latitudes in degrees.
 
     ``west`` and ``east`` bound what is drawn and may leave +-180; they are 360 apart on a map of the whole circle.
-    ``frame`` is (x0, x1, y0, y1) in the projection's metres, or None for all of the projection.
+    ``frame`` is (x0, x1, y0, y1) in the projection's own units, or None for all of the projection. A view with a
+    ``centre`` is a disc that shows everything within ``reach`` degrees of it.
     """
 
     name: str
@@ -36,12 +38,12 @@ class View:
     south: float = -90.0
     north: float = 90.0
     frame: tuple[float, float, float, float] | None = None
-    is_round: bool = False
-    resolution: coastlines.Resolution = "110m"
+    centre: tuple[float, float] | None = None
+    reach: float = 180.0
 
     @property
     def limits(self) -> tuple[float, float, float, float]:
-        """The frame in metres: (x0, x1, y0, y1)."""
+        """The frame: (x0, x1, y0, y1)."""
         return self.frame or (*self.crs.x_limits, *self.crs.y_limits)
 
     @property
@@ -54,14 +56,32 @@ class View:
     def degrees_across(self) -> float:
         """Great-circle degrees from the left edge to the right, at the scale of the middle; 360 for a world map."""
         x0, x1, _, _ = self.limits
-        return 360.0 if self.frame is None else (x1 - x0) / 111_195.0
+        if self.frame is None:
+            return 360.0
+        return (x1 - x0) / (1.0 if isinstance(self.crs, ccrs.PlateCarree) else METRES_PER_DEGREE)
+
+    def points(self, spacing: float) -> tuple[Floats, Floats]:
+        """Longitudes and latitudes, (rows, columns), that cover the map to its edges with about this spacing."""
+        if self.centre is not None:
+            longitude, latitude = _disc(self.centre, self.reach, spacing)
+            return self.wrap(longitude), latitude
+        sides = _even(self.west, self.east, spacing), _even(self.south, self.north, spacing)
+        longitude, latitude = np.meshgrid(*sides)
+        return longitude, latitude
 
     def project(self, longitude: Floats, latitude: Floats) -> tuple[Floats, Floats]:
-        """Map coordinates in metres of points given in degrees; NaN stays NaN."""
+        """Map coordinates of points given in degrees; NaN stays NaN, and what the map cannot show becomes NaN."""
         inside = np.clip(longitude, self.west + EDGE, self.east - EDGE)
-        points = self.crs.transform_points(ccrs.PlateCarree(), inside, np.asarray(latitude, dtype=np.float64))
-        finite = np.isfinite(points[..., :2]).all(axis=-1) & np.isfinite(latitude)
-        return np.where(finite, points[..., 0], np.nan), np.where(finite, points[..., 1], np.nan)
+        return _transformed(ccrs.PlateCarree(), self.crs, inside, np.asarray(latitude, dtype=np.float64))
+
+    def unproject(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Longitude and latitude of map coordinates; NaN where they are off the globe."""
+        longitude, latitude = _transformed(self.crs, ccrs.PlateCarree(), x, y)
+        longitude = self.wrap(longitude)
+        x0, x1, _, _ = self.limits
+        again = np.hypot(*(np.subtract(*pair) for pair in zip(self.project(longitude, latitude), (x, y), strict=True)))
+        on_globe = again < 1e-4 * (x1 - x0)
+        return np.where(on_globe, longitude, np.nan), np.where(on_globe, latitude, np.nan)
 
     def wrap(self, longitude: Floats) -> Floats:
         """Longitudes moved by whole turns into the 360 degrees about the middle of the view."""
@@ -69,47 +89,22 @@ class View:
         return np.asarray((longitude - start) % 360.0 + start, dtype=np.float64)
 
 
-def _polar(name: str, crs: ccrs.Projection, *, edge: float) -> View:
-    """A hemisphere round its pole, as far as latitude ``edge``."""
-    radius = abs(float(crs.transform_point(0.0, edge, ccrs.PlateCarree())[1]))
-    south, north = (edge - 1.0, 90.0) if edge > 0 else (-90.0, edge + 1.0)
-    frame = (-radius, radius, -radius, radius)
-    return View(name, crs, south=south, north=north, frame=frame, is_round=True)
-
-
-_VIEWS = (
-    View("robinson", ccrs.Robinson()),
-    View("plate_carree", ccrs.PlateCarree()),
-    _polar("north_pole", ccrs.NorthPolarStereo(), edge=20.0),
-    _polar("south_pole", ccrs.SouthPolarStereo(), edge=-20.0),
-    View("europe", ccrs.LambertConformal(10.0, 50.0, standard_parallels=(40.0, 60.0)), -70.0, 90.0, 15.0, 88.0,
-         frame=(-4.3e6, 4.3e6, -2.3e6, 2.5e6), resolution="50m"),
-)  # fmt: skip
-
-VIEWS: dict[str, View] = {view.name: view for view in _VIEWS}
-
-
-def view_called(name: str) -> View:
-    """The view called ``name``; a DataError lists those there are."""
-    if name not in VIEWS:
-        raise DataError(f"unknown projection {name!r}; expected one of: {', '.join(VIEWS)}")
-    return VIEWS[name]
-
-
 @cache
-def map_lines(view: View, feature: coastlines.Feature) -> tuple[Floats, Floats]:
-    """Coastlines or borders in map coordinates (metres), NaN between lines."""
-    return _projected(view, coastlines.lines(feature, view.resolution))
+def map_lines(view: View, feature: coastlines.Feature, resolution: coastlines.Resolution) -> tuple[Floats, Floats]:
+    """Coastlines, borders or lakes in map coordinates, NaN between lines."""
+    return _projected(view, coastlines.lines(feature, resolution))
 
 
 @cache
 def graticule(view: View) -> tuple[Floats, Floats]:
-    """Meridians and parallels every 30 degrees in map coordinates (metres), NaN between lines."""
-    latitude = np.arange(-90.0, 90.5, 1.0)
-    longitude = np.arange(view.west, view.east + 0.5, 1.0)
+    """Meridians and parallels every 30, 10 or 5 degrees in map coordinates, NaN between lines."""
+    step = 30.0 if view.degrees_across > 100 else 10.0 if view.degrees_across > 30 else 5.0
     # Meridians stop short of the poles, where on a polar map they would all run together.
-    meridians = [np.column_stack([np.full(161, lon), latitude[10:-10]]) for lon in np.arange(-180.0, 180.0, 30.0)]
-    parallels = [np.column_stack([longitude, np.full(longitude.size, lat)]) for lat in np.arange(-60.0, 61.0, 30.0)]
+    meridian, circle = np.arange(-80.0, 80.5, 1.0), np.arange(-180.0, 180.5, 1.0) + (view.west + view.east) / 2
+    meridians = [np.column_stack([np.full(meridian.size, lon), meridian]) for lon in np.arange(-180.0, 180.0, step)]
+    parallels = [
+        np.column_stack([circle, np.full(circle.size, lat)]) for lat in np.arange(-90.0 + step, 90.0, step)
+    ]  # fmt: skip
     return _projected(view, coastlines.joined([*meridians, *parallels]))
 
 
@@ -121,3 +116,19 @@ def _projected(view: View, line: Floats) -> tuple[Floats, Floats]:
     # A step of a quarter of the map is a line that left by one edge and came back by the other.
     leaps = np.flatnonzero(np.abs(np.diff(x)) > (x1 - x0) / 4) + 1
     return np.insert(x, leaps, np.nan), np.insert(y, leaps, np.nan)
+
+
+def _transformed(source: ccrs.CRS, target: ccrs.CRS, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    points = target.transform_points(source, np.asarray(x, dtype=np.float64), y)
+    finite = np.isfinite(points[..., :2]).all(axis=-1) & np.isfinite(y)
+    return np.where(finite, points[..., 0], np.nan), np.where(finite, points[..., 1], np.nan)
+
+
+def _even(start: float, stop: float, spacing: float) -> Floats:
+    return np.linspace(start, stop, int(np.ceil((stop - start) / spacing)) + 1)
+
+
+def _disc(centre: tuple[float, float], reach: float, spacing: float) -> tuple[Floats, Floats]:
+    """Rings round ``centre``, from a point to ``reach`` degrees, each closed."""
+    bearing, distance = np.meshgrid(_even(0.0, 360.0, spacing), _even(0.0, reach, spacing))
+    return destination(*centre, bearing, distance)
