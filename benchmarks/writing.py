@@ -1,6 +1,6 @@
 """Writing forecasts, as JSON: beside the disk's own rate, and what it costs a run of the demo's model.
 
-``python -m benchmarks.writing [--megabytes 200] [--steps 10] [--folder DIR]`` writes made-up smooth fields of 20
+``python -m benchmarks.writing [--megabytes 100] [--steps 4] [--folder DIR]`` writes made-up smooth fields of 20
 channels and 10 members on 64x32 and 240x121 points, fsync included, and the same bytes by plain ``write`` and
 fsync in turns with it; then runs the shipped checkpoint with and without writing, in turns. Each figure is the best of
 three in this one run.
@@ -56,8 +56,8 @@ KINDS = {
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--folder", type=Path, help="where temporary files go")
     options = parser.parse_args()
     results: dict[str, Any] = {"threads": torch.get_num_threads(), "cores": len(os.sched_getaffinity(0))}

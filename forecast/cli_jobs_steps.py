@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from forecast.service.job_file import JobFile, Plot
+    from forecast.service.job_file import JobFile
+    from forecast.service.job_sections import Plot
 
 _LOG = logging.getLogger(__name__)
 

@@ -66,11 +66,27 @@ def require_same(begun: Mapping[str, Any], asked: Mapping[str, Any], work: Path)
     """Raise a ConfigError that names what differs, if the run in ``work`` is another than the one that is asked for."""
     for name, value in asked.items():
         if begun.get(name) != value:
+            place, old, new = _difference(name.replace("_", " "), begun.get(name), value)
             raise ConfigError(
-                f"{work} holds a forecast that was begun otherwise: {name.replace('_', ' ')} was "
-                f"{_shown(begun.get(name))}, now {_shown(value)}; give the same as before to go on with it, or remove "
-                f"{work} to begin anew"
+                f"{work} holds a forecast that was begun otherwise: {place} was {_shown(old)}, now {_shown(new)}; give "
+                f"the same as before to go on with it, or remove {work} to begin anew"
             )
+
+
+def _difference(place: str, old: Any, new: Any) -> tuple[str, Any, Any]:
+    """The innermost place where two values differ, and what is there.
+
+    >>> _difference("outputs", [{"name": "f.nc", "keep_bits": None}], [{"name": "f.nc", "keep_bits": 7}])
+    ('outputs, f.nc, keep_bits', None, 7)
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        key = next(key for key in {**new, **old} if old.get(key) != new.get(key))
+        return _difference(f"{place}, {key}", old.get(key), new.get(key))
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        number = next(number for number, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1])
+        name = new[number].get("name", number) if isinstance(new[number], dict) else number
+        return _difference(f"{place}, {name}", old[number], new[number])
+    return place, old, new
 
 
 def write_state(work: Path, turn: Turn, states: NDArray[np.float32], stopped: Mapping[int, Stop]) -> None:

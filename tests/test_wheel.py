@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("data_pipeline", "forecast", "evaluation")
-DATA = ("*.py", "*.nc", "*.safetensors", "*.json", "README.md", "LICENSE", "py.typed")
+DATA = ("*.py", "*.nc", "*.safetensors", "*.template", "*.json", "README.md", "LICENSE", "py.typed")
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from forecast.products import make_products
 from forecast.products.source import CONTROL
 from forecast.service.clock import SystemClock
 from forecast.service.folders import INITIAL
-from forecast.service.job_file import AnalysisMembers
+from forecast.service.job_sections import AnalysisMembers
 from forecast.service.work import Step, Work
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ def run_cycle(service: Service, cycle: datetime, *, patient: bool) -> Outcome:
     try:
         with locked(service.folders.lock(cycle), f"cycle {name_of(cycle)}"):
             outcome = shot.fire()
-            while patient and outcome.state is State.WAITING:
+            while patient and outcome.state is State.WAITING and service.clock.now() < cycle + service.job.deadline:
                 wait_until(service.clock, shot.next_look())
                 outcome = shot.fire()
             follow_up(service, cycle)
@@ -157,8 +157,9 @@ class _Shot:
         entry, now, job = self._entry(), self.service.clock.now(), self.service.job
         looks = 1 + (entry.looks if entry else 0)
         deadline, next_look = self.cycle + job.deadline, now + job.timing.pause(looks)
-        if now < deadline:
-            self._record(State.WAITING, message, looks=looks, next_look=min(next_look, deadline))
+        if now < deadline or isinstance(error, BusyError):  # the deadline is for data, not for the turn
+            last = deadline if now < deadline else next_look
+            self._record(State.WAITING, message, looks=looks, next_look=min(next_look, last))
             return self._outcome(State.WAITING, message)
         message = f"not made until the deadline, {deadline:%Y-%m-%d %H:%M} UTC: {message}"
         return self.miss(message, looks=looks, next_look=now + job.poll.longest)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from forecast.service.job_file import Retention
+    from forecast.service.job_sections import Retention
     from forecast.service.service import Service
 
 _LOG = logging.getLogger(__name__)

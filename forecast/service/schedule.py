@@ -61,12 +61,11 @@ class Scheduler:
     def _choice(self) -> datetime | None:
         now = self.service.clock.now()
         try:
-            cycles = self._candidates(now)
-        except SphercastError as error:
+            rested = (cycle for cycle in self._candidates(now) if self._is_rested(cycle, now))
+            return next((cycle for cycle in rested if not holder(self.service.folders.lock(cycle))), None)
+        except (SphercastError, OSError) as error:  # of the ledger or the disk; they may be back in a minute
             _LOG.warning("%s", error)
             return None
-        rested = (cycle for cycle in cycles if self._is_rested(cycle, now))
-        return next((cycle for cycle in rested if not holder(self.service.folders.lock(cycle))), None)
 
     def _candidates(self, now: datetime) -> list[datetime]:
         """What to try, in order: cycles that are due, those asked for again or begun, and those to score."""

@@ -130,8 +130,8 @@ def test_batches_are_kept_whatever_memory_is_found(
     ({"origin": Origin(perturbation="noise")}, 'perturbation was "none", now "noise"'),
     ({"memory": 1000}, "a batch of 2 members takes .*, got --memory 1 kB; give more memory"),
     ({"initial": None}, "initial data sha256 was"),
-    ({"outputs": (OutputConfig(keep_bits=3),)}, "outputs was"),
-    ({"versions": {"sphercast": "9", "torch": "2"}}, "versions was"),
+    ({"outputs": (OutputConfig(keep_bits=3),)}, "outputs, forecast.nc, keep_bits was null, now 3"),
+    ({"versions": {"sphercast": "9", "torch": "2"}}, r'versions, sphercast was "0\.1\.0", now "9"'),
 ], ids=str)  # fmt: skip
 def test_another_run_is_not_gone_on_with(
     tmp_path: Path, forecaster: Forecaster, job: Job, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str

@@ -124,7 +124,9 @@ def test_a_damaged_description(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(("change", "said"), [
     ({"seed": 2}, "seed was 1, now 2; give the same as before to go on with it, or remove"),
-    ({"outputs": [{"name": "g.nc"}]}, r'outputs was \[\{"name": "f.nc"\}\], now'),
+    ({"outputs": [{"name": "g.nc"}]}, 'outputs, g.nc, name was "f.nc", now "g.nc"'),
+    ({"outputs": [{"name": "f.nc", "levels": [500]}]}, r"outputs, f\.nc, levels was null, now \[500\]"),
+    ({"outputs": []}, r'outputs was \[\{"name": "f.nc"\}\], now \[\]'),
     ({"initial_states": "abc"}, 'initial states was null, now "abc"'),
 ])  # fmt: skip
 def test_another_run_is_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:

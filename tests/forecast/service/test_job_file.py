@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,9 +12,7 @@ import yaml
 from data_pipeline.errors import ConfigError
 from forecast.service.deploy import example
 from forecast.service.job_file import JobFile, load_job
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from forecast.service.states import INTERRUPTED, State
 
 NEEDED: dict[str, Any] = {
     "name": "x", "checkpoint": "planet", "source": {"kind": "folder", "path": "x"}, "folder": "f",
@@ -114,3 +113,9 @@ def test_no_file(tmp_path: Path) -> None:
 def test_retention_in_days() -> None:
     assert JobFile.model_validate({**NEEDED, "retention": {"days": 3}}).retention.days == timedelta(days=3)
     assert JobFile.model_validate({**NEEDED, "retention": {"days": "36 h"}}).retention.days == timedelta(hours=36)
+
+
+def test_the_page_for_operators_holds_the_example() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    assert f"```yaml\n{example()}```\n" in page
+    assert all(f"| `{state}` |" in page for state in [*State, INTERRUPTED])

@@ -127,6 +127,18 @@ def test_no_more_runs_at_once_than_the_job_says(tmp_path: Path, world: World) ->
         assert shoot(a_job(tmp_path, at_once=2), world, at(6)).state is State.DONE
 
 
+def test_a_cycle_that_waits_for_its_turn_is_not_missed(tmp_path: Path, world: World) -> None:
+    world.clock.time = at(8)
+    job = a_job(tmp_path, hooks={"failure": f"touch {tmp_path / 'told'}"})
+    with locked(Folders(tmp_path).slot(0), "another cycle"):
+        assert shoot(job, world, at(0), patient=True).state is State.WAITING
+        assert world.clock.now() == at(9), "patience ends at the deadline"
+        world.clock.time = at(20)
+        assert shoot(job, world, at(0), patient=True).state is State.WAITING
+    assert not (tmp_path / "told").exists()
+    assert shoot(job, world, at(0)).state is State.DONE
+
+
 def test_stopped_members_are_said(tmp_path: Path, world: World) -> None:
     world.stopped = (1,)
     assert shoot(a_job(tmp_path), world, at(0)).message == "3 members, 4 steps; 1 stopped before the end: 1"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from forecast.service.folders import INITIAL, Folders
-from forecast.service.job_file import Retention
+from forecast.service.job_sections import Retention
 from forecast.service.lock import locked
 from forecast.service.retention import prunable, prune, superfluous
 from forecast.service.states import State
