@@ -64,7 +64,8 @@ def combine(parts: Iterable[Sums], by: str | None = None, into: Path | None = No
         return {variable: pile.series().merge(pile.added()) for variable, pile in piles.items()}
     with writing(into):
         for variable, pile in piles.items():
-            add_sums({variable: pile.added()}, into)  # one after the other, as each is large
+            if (added := pile.added()).data_vars:
+                add_sums({variable: added}, into)  # one after the other, as each is large
     return {variable: own.assign_attrs(layouts[variable].attributes) for variable, own in open_sums(into).items()}
 
 

@@ -46,7 +46,7 @@ def plan_batches(
     forecaster: Forecaster, members: int, steps: int, *, batch: int | None = None, memory: int | None = None,
     workers: int = 1,
 ) -> Plan:  # fmt: skip
-    """Batches of ``batch`` members or of as many as fit in memory, nearly as many for each of ``workers``.
+    """Batches of ``batch`` members, or of as many as fit in memory and at least one for each of ``workers``.
 
     ``memory`` is in bytes, of this process in all or of its GPU; without it, most of what is free is taken.
 

@@ -90,6 +90,6 @@ class Running:
         if len(together) == len(self.layout.members):
             first = min(together.values(), key=lambda stop: stop.step)
             raise AllStoppedError(f"all members stopped, the first: {first}; check the initial data and the checkpoint")
-        for member in stops.keys() - stopped.keys():
+        for member in sorted(stops.keys() - stopped.keys()):
             _LOG.warning("%s; the others go on", stops[member])
         return together

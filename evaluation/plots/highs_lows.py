@@ -77,7 +77,7 @@ def mark(sheet: Sheet, values: Floats, grid: Grid, labels: Sequence[Text] = ()) 
     place = panel.transData.transform(
         np.column_stack(sheet.view.project(sheet.view.wrap(found.longitude), found.latitude))
     )  # fmt: skip
-    chosen = _apart(place, panel.get_window_extent())
+    chosen = _apart(place, panel.get_window_extent().padded(-APART / 2), _on_globe(sheet, place))
     for own in chosen:
         _write(sheet, place[own], "H" if found.sign[own] > 0 else "L", found.value[own])
     for label in labels:
@@ -85,14 +85,20 @@ def mark(sheet: Sheet, values: Floats, grid: Grid, labels: Sequence[Text] = ()) 
         label.set_visible(label.get_visible() and not _near(spot, place[chosen], APART / 2))
 
 
-def _apart(place: Floats, box: BboxBase) -> list[int]:
-    """Positions of those, in order, that are in the box and away from its edge and from the ones before."""
+def _apart(place: Floats, box: BboxBase, on_globe: NDArray[np.bool_]) -> list[int]:
+    """Positions of those, in order, that are in the box, on the globe, and away from the ones before."""
     chosen: list[int] = []
-    inner = box.padded(-APART / 2)
     for position, (x, y) in enumerate(place):
-        if inner.contains(x, y) and not _near(place[position], place[chosen], APART):
+        if on_globe[position] and box.contains(x, y) and not _near(place[position], place[chosen], APART):
             chosen.append(position)
     return chosen
+
+
+def _on_globe(sheet: Sheet, place: Floats) -> NDArray[np.bool_]:
+    """Whether a mark there would lie on the globe with all of its corners."""
+    corners = place[:, None] + APART / 4 * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
+    x, y = sheet.panels[0].transData.inverted().transform(corners.reshape(-1, 2)).T
+    return np.asarray(np.isfinite(sheet.view.unproject(x, y)[0]).reshape(-1, 4).all(axis=1))
 
 
 def _near(spot: Floats, others: Floats, distance: float) -> bool:

@@ -29,17 +29,18 @@ class ChunkFile:
     def __init__(self, path: Path) -> None:
         self._file = h5py.File(path, "r+")
         self._raw = os.open(path, os.O_RDWR)
-        self._behind = 0
+        self._size, self._behind = self._file.id.get_filesize(), 0
         self._data: dict[str, Any] = {}
 
     def put(self, variable: str, place: tuple[int, ...], raw: bytes) -> Chunk:
         """Write the chunk of ``variable`` whose first value has the position ``place``."""
         if variable not in self._data:
             self._data[variable] = self._file[variable].id  # looking it up takes longer than writing
-        data = self._data[variable]
-        end = self._file.id.get_filesize()
+        data, end = self._data[variable], self._size
         data.write_direct_chunk(place, raw)
-        offset = self._find(data, place, raw, end)
+        self._size = self._file.id.get_filesize()
+        nothing_else = len(raw) > _SMALL and self._size == end + len(raw)
+        offset = end if nothing_else else self._find(data, place, raw, end)
         self._behind = offset + len(raw)
         return Chunk(variable, place, offset, len(raw), zlib.crc32(raw))
 
@@ -79,8 +80,6 @@ class ChunkFile:
 
         HDF5 goes through all chunks of the variable to say it.
         """
-        if len(raw) > _SMALL and self._file.id.get_filesize() == end + len(raw):  # nothing but the chunk was added
-            return end
         for guess in (end, self._behind):
             if os.pread(self._raw, len(raw), guess) == raw and any(raw):  # what is not written yet is zeros
                 return guess

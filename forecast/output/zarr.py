@@ -1,4 +1,4 @@
-"""Zarr in WeatherBench2's forecast layout: one file per field, metadata only when all fields are there."""
+"""Zarr in WeatherBench2's forecast layout: levels of a variable in a file, metadata only when all fields are there."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.output.attributes import (
-    hours_since_epoch,
-)
+from forecast.output.attributes import hours_since_epoch
 from forecast.output.chunks import Chunk, LostOutput, Record, encoded, in_threads, naming, read_record
 from forecast.output.rounding import rounded
 from forecast.output.zarr_metadata import metadata
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from forecast.guards import Stop
     from forecast.output.config import OutputConfig
     from forecast.output.layout import Selection
-
 
 Block = tuple[str, tuple[int, ...], "NDArray[np.float32]"]
 """Variable, position of its first value, and values (level, latitude, longitude), or without levels."""

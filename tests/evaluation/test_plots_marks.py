@@ -97,3 +97,9 @@ def test_marks_and_labels_of_contours_do_not_touch_each_other():
     assert others
     for mark in marks:
         assert not any(mark.padded(-2).overlaps(label) for label in others)
+
+
+def test_no_mark_hangs_over_the_edge_of_the_globe():
+    field = pressure([(0.0, 0.0, 20.0), (0.0, -66.0, 20.0)])  # the second is 4 degrees from the horizon
+    figure = figure_of(forecast_of(field), "mean", "mean_sea_level_pressure", projection="orthographic")
+    assert letters(figure) == ["H"]

@@ -46,8 +46,8 @@ def test_a_hook_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, cap
 
 def test_a_hook_may_leave_something_running(tmp_path: Path) -> None:
     started = time.monotonic()
-    assert call_hook(f"sleep 3 & echo $! > {tmp_path / 'child'}", {}, MINUTE)
-    assert time.monotonic() - started < 2.5
+    assert call_hook(f"sleep 60 & echo $! > {tmp_path / 'child'}", {}, MINUTE)
+    assert time.monotonic() - started < 30
     os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
 
