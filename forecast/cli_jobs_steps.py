@@ -36,10 +36,8 @@ def _draws(job: JobFile, plot: Plot) -> Callable[[Path], None]:
         from evaluation.plots import draw
         from evaluation.readers import open_run
 
-        draw(
-            open_run(folder / output.name), variable=plot.variable, kind=plot.kind, level=plot.level, lead=plot.lead,
-            threshold=plot.threshold, above=not plot.below, projection=plot.projection, out=folder / plot.name,
-        )  # fmt: skip
+        options = plot.model_dump(exclude={"name", "below"})
+        draw(open_run(folder / output.name), out=folder / plot.name, above=not plot.below, **options)
 
     return make
 

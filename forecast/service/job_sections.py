@@ -93,12 +93,22 @@ class Plot(Frozen):
 
     name: str = Field(pattern=r"^[\w.-]+\.png$")
     variable: str
-    kind: Literal["mean", "spread", "mean_spread", "stamps", "probability"] = "mean"
+    kind: Literal[
+        "mean", "spread", "mean_spread", "member", "stamps", "spaghetti", "probability", "quantile", "efi",
+        "difference", "wind", "chart",
+    ] = "mean"  # fmt: skip
     level: int | None = None
     lead: float | None = None
+    member: str | None = None
     threshold: float | None = None
     below: bool = False
-    projection: str = "robinson"
+    quantile: float | None = Field(default=None, ge=0, le=1)
+    contours: tuple[float, ...] | None = None
+    against: str | None = None
+    climatology: str | None = None
+    region: str | None = None
+    projection: str | None = None
+    style: Literal["barbs", "streamlines", "quiver"] | None = None
 
 
 class Scores(Frozen):

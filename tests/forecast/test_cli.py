@@ -30,7 +30,7 @@ COMMANDS = [
     [], ["data"], ["data", "append"], ["data", "build"], ["data", "check"], ["data", "info"], ["data", "latest"],
     ["data", "regrid"],
     ["data", "sample"], ["data", "simulate"], ["data", "stats"], ["data", "verify"], ["config"], ["config", "list"],
-    ["config", "show"], ["train"], ["forecast"], ["score"], ["score", "compare"], ["score", "joint"],
+    ["config", "show"], ["train"], ["forecast"], ["products"], ["score"], ["score", "compare"], ["score", "joint"],
     ["score", "list"], ["score", "merge"], ["score", "plot"], ["score", "run"], ["scorecard"], ["tracks"],
     ["tracks", "find"], ["tracks", "score"], ["plot"], ["demo"], ["run"], ["schedule"], ["jobs"], ["jobs", "cancel"],
     ["jobs", "check"], ["jobs", "deploy"], ["jobs", "example"], ["jobs", "list"], ["jobs", "prune"], ["jobs", "retry"],
