@@ -82,12 +82,14 @@ def only_one_in(folder: Path) -> Iterator[None]:
     Raises
     ------
     SphercastError
-        If another process works there.
+        If another process works there, or has just ended.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         _lock(descriptor, folder)
+        if not folder.is_dir() or not os.path.samestat(folder.stat(), os.fstat(descriptor)):
+            raise SphercastError(f"another process has just ended in {folder}; run the same command again")
         try:
             yield
         finally:

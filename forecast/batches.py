@@ -77,7 +77,7 @@ class Plan:
         return done
 
     def to_json(self) -> list[list[list[int]]]:
-        """First and last-but-one member of every batch, by group."""
+        """The first member of every batch and the number after its last, by group."""
         return [[[batch.start, batch.stop] for batch in group] for group in self.groups]
 
     @classmethod

@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -63,17 +63,26 @@ def schedule(
     log: LogForm = None,
 ) -> None:
     """Keep making the cycles of a job as they come due. Stop it with SIGTERM or Ctrl-C; the next start goes on."""
+    job = job.absolute()
+    with _ending():
+        while True:
+            _schedule(job, once, log)
+
+
+def _schedule(job: Path, once: bool, log: Log | None) -> None:
+    """Returns only if the ledger is damaged: who opens it again has a new one."""
     from forecast.service.cycle_work import check_job
+    from forecast.service.ledger import DamagedError
     from forecast.service.schedule import Scheduler
 
-    job = job.absolute()
-    with _ending(), serving(job, log) as service:
+    with serving(job, log) as service:
         check_job(service.job)
         form = log or Log(service.job.log)
         scheduler = Scheduler(service, lambda cycle: _shoot(job, cycle, form))
-        if once:
-            raise typer.Exit(scheduler.work_off())
-        scheduler.serve()
+        with suppress(DamagedError):
+            if once:
+                raise typer.Exit(scheduler.work_off())
+            scheduler.serve()
 
 
 @contextmanager
@@ -145,18 +154,12 @@ def serving(path: Path, log: Log | None = None) -> Iterator[Service]:
 
 
 def _chosen(service: Service, cycle: str) -> datetime:
-    from data_pipeline.errors import ConfigError
     from forecast.service.cycles import parse_cycle
 
-    calendar = service.job.calendar
     if cycle == "latest":
-        return calendar.last(service.clock.now() - service.job.delay)
+        return service.job.calendar.last(service.clock.now() - service.job.delay)
     moment = parse_cycle(cycle)
-    if not calendar.holds(moment):
-        near = calendar.last(moment)
-        raise ConfigError(
-            f"{cycle} is no cycle of the job {service.job.name!r}; the one before is {near:%Y-%m-%dT%H} (key 'cycles')"
-        )
+    service.job.require_cycle(moment)
     return moment
 
 

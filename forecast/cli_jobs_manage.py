@@ -45,8 +45,12 @@ def jobs_list(
     as_json: AsJson = False,
 ) -> None:
     """List the cycles of a job: state, since when, and what was said."""
+    from data_pipeline.errors import ConfigError
     from forecast.service.entries import as_values, shown_state, table
+    from forecast.service.states import INTERRUPTED, State
 
+    if state not in {None, INTERRUPTED, *State}:
+        raise ConfigError(f"got --state {state}, expected one of: {', '.join([*State, INTERRUPTED])}")
     with serving(job) as service:
         entries = [entry for entry in service.ledger.entries() if state in {None, shown_state(service, entry)}]
         if as_json:

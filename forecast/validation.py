@@ -26,8 +26,13 @@ def validated(model: type[T], values: dict[str, Any], path: str | Path, example:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(_describe(problem, model, example) for problem in error.errors())
+        problems = "; ".join(_describe(each, model, example) for each in error.errors() if not follows(each))
         raise ConfigError(f"{path}: {problems}") from error
+
+
+def follows(problem: Any) -> bool:
+    """Whether a problem only follows from others: pydantic counts what is left of a list without its bad items."""
+    return problem["type"] == "too_short" and bool(problem["input"])
 
 
 def parse_yaml(text: str, path: str | Path, example: str = EXAMPLE) -> dict[str, Any]:

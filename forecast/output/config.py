@@ -9,10 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from data_pipeline.errors import ConfigError
 from data_pipeline.grid import CIRCLE, POLE
+from forecast.validation import follows
 
 SUFFIXES = (".nc", ".zarr")
 MEMBER = "{member}"
 """In a name: one file for each member, with its number there."""
+
+_FOUR_SIDES = "expected south, north, west, east in degrees, as in 30,75,-25,45"
 
 
 class OutputConfig(BaseModel):
@@ -43,6 +46,13 @@ class OutputConfig(BaseModel):
             raise ValueError(f"expected the name of a file that ends in {' or '.join(SUFFIXES)}, without a folder")
         return name
 
+    @field_validator("region", mode="before")
+    @classmethod
+    def _has_four_sides(cls, region: Any) -> Any:
+        if isinstance(region, (list, tuple)) and len(region) != 4:
+            raise ValueError(_FOUR_SIDES)
+        return region
+
     @field_validator("region")
     @classmethod
     def _is_a_region(cls, region: tuple[float, float, float, float] | None) -> tuple[float, ...] | None:
@@ -50,7 +60,7 @@ class OutputConfig(BaseModel):
             return None
         south, north, west, east = region
         if not (-POLE <= south < north <= POLE and max(abs(west), abs(east)) <= CIRCLE and west != east):
-            raise ValueError("expected south, north, west, east in degrees, as in 30,75,-25,45")
+            raise ValueError(_FOUR_SIDES)
         return region
 
     @model_validator(mode="after")
@@ -83,7 +93,9 @@ def output_config(**values: Any) -> OutputConfig:
     try:
         return OutputConfig(**values)
     except ValidationError as error:
-        raise ConfigError(f"output: {'; '.join(map(_problem, error.errors()))}") from error
+        raise ConfigError(
+            f"output: {'; '.join(_problem(each) for each in error.errors() if not follows(each))}"
+        ) from error
 
 
 def _problem(problem: Any) -> str:

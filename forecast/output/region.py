@@ -68,7 +68,8 @@ class Region:
 
     def cut(self, states: NDArray[np.float32], channels: Channels) -> NDArray[np.float32]:
         """``states`` (..., latitude, longitude) in the box."""
-        if states.shape[-2:] == self.shape:
+        rows, columns = map(range, states.shape[-2:])
+        if self.rows == tuple(rows) and self.columns == tuple(columns):
             return np.ascontiguousarray(states, np.float32)
         return np.ascontiguousarray(states[..., np.asarray(self.rows)[:, None], np.asarray(self.columns)], np.float32)
 

@@ -80,10 +80,11 @@ class WriterThread:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.finish()
-        else:
-            self.close()
+        try:
+            if kind is None:
+                self.finish()
+        finally:
+            self.close()  # whatever interrupted it, nobody writes any more: the sinks are closed next
 
     def _work(self) -> None:
         while (advance := self._queue.get()) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -11,21 +12,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import xarray as xr
 
-from data_pipeline.errors import TemporaryError
-from data_pipeline.publish import publish_directory, write_netcdf
+from data_pipeline.errors import ConfigError, TemporaryError
+from data_pipeline.publish import publish_directory, write_netcdf, write_text
 from data_pipeline.realtime import Readiness, Request, initial_states
+from data_pipeline.times import shown
 from forecast.checkpoint import find_checkpoint, load_checkpoint, provenance
 from forecast.devices import choose_device
 from forecast.files import file_names
 from forecast.initial import given_members, initial_state
 from forecast.job import Job, Origin, run, steps_for
 from forecast.output import EnsembleLayout
-from forecast.perturbations import perturbed_states
+from forecast.perturbations import AnalysisMembers, perturbed_states
 from forecast.products import make_products
 from forecast.products.source import CONTROL
 from forecast.service.clock import SystemClock
 from forecast.service.folders import INITIAL
-from forecast.service.job_sections import AnalysisMembers
 from forecast.service.work import Step, Work
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     from forecast.output import Manifest
     from forecast.service.clock import Clock
     from forecast.service.job_file import JobFile
+
+
+_WANTED = "wanted.txt"
+"""Beside the initial states: the source and times that they are of."""
 
 
 def cycle_work(
@@ -113,27 +118,43 @@ class _CycleWork:
         return Readiness(tuple(missing))
 
     def fetch(self, cycle: datetime, folder: Path) -> None:
-        aside = folder / f"{INITIAL}.partial"
-        grid = self.model.forecaster.grid
-        for number, request in enumerate(self._requests(cycle)):
-            path, fetched = aside / f"{number:04d}.nc", folder / f"fetched-{number:04d}"
+        """What was fetched of another source, before the job was changed, is not gone on with."""
+        wanted, requests, grid = self._wanted(cycle), self._requests(cycle), self.model.forecaster.grid
+        name = f"{INITIAL}-{hashlib.sha256(repr((wanted, requests, grid)).encode()).hexdigest()[:12]}"
+        aside = folder / f"{name}.partial"
+        for number, request in enumerate(requests):
+            path, fetched = aside / f"{number:04d}.nc", folder / f"{name}-{number:04d}.fetched"
             if not path.exists():
                 write_netcdf(initial_states(self.job.source, request, grid, fetched), path)
             shutil.rmtree(fetched, ignore_errors=True)
+        write_text(aside / _WANTED, wanted)
         publish_directory(aside, folder / INITIAL)
 
     def forecast(self, cycle: datetime, initial: Path, folder: Path) -> Manifest:
+        if (got := (initial / _WANTED).read_text(encoding="utf-8")) != (wanted := self._wanted(cycle)):
+            raise ConfigError(
+                f"the initial states were fetched from {got}, and the job now says {wanted}; put that back, or begin "
+                "anew with 'sphercast jobs retry --fresh'"
+            )
         job, kind = self.job, self.job.perturbation
         forecaster = self.model.forecaster.to(choose_device(job.device))
-        about = "members of an ensemble analysis" if isinstance(kind, AnalysisMembers) else str(kind or "none")
         origin = Origin(
-            find_checkpoint(job.checkpoint).name, self.model.sha256, _about_source(job), about, self.control
-        )
+            find_checkpoint(job.checkpoint).name, self.model.sha256, _about_source(job), str(kind or "none"),
+            self.control,
+        )  # fmt: skip
         states = _initial(job, forecaster, _instant(cycle), initial)
         return run(
             Job(states, job.members, self.model.steps, job.seed, job.antithetic, origin, job.batch, job.memory),
             forecaster, folder, self.outputs, progress=self.progress,
         )  # fmt: skip
+
+    def _wanted(self, cycle: datetime) -> str:
+        """What the initial states depend on, in words."""
+        requests = self._requests(cycle)
+        members = [request.member for request in requests if request.member is not None]
+        of = f" of {len(members)} members" if members else ""
+        times = ", ".join(map(shown, requests[0].times))
+        return f"{_about_source(self.job)}{of} at {times}"
 
     def _requests(self, cycle: datetime) -> list[Request]:
         forecaster, kind, time = self.model.forecaster, self.job.perturbation, _instant(cycle)

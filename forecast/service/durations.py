@@ -10,6 +10,9 @@ from pydantic import BeforeValidator, PlainSerializer
 
 UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1), "s": timedelta(seconds=1)}
 
+LONGEST = timedelta(days=36_500)
+"""Longer ones lead out of the calendar."""
+
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|min|s)")
 
 
@@ -25,7 +28,13 @@ def parse_duration(value: Any) -> timedelta:
     parts = _PART.findall(text)
     if not parts or _PART.sub("", text).strip():
         raise ValueError("expected a length of time with its unit, as in 90 s, 15 min, 6 h or 2 d")
-    return sum((float(number) * UNITS[unit] for number, unit in parts), timedelta())
+    try:
+        length = sum((float(number) * UNITS[unit] for number, unit in parts), timedelta())
+    except OverflowError:
+        length = timedelta.max
+    if length > LONGEST:
+        raise ValueError(f"expected at most {LONGEST.days} d")
+    return length
 
 
 def show_duration(length: timedelta) -> str:

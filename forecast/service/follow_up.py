@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from data_pipeline.errors import SphercastError
 from forecast.service.cycles import name_of
+from forecast.service.lock import BusyError, locked
 from forecast.service.prometheus import write_metrics
 from forecast.service.retention import prune
 from forecast.service.states import State
+from forecast.service.troubles import in_words, is_foreseen, passes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,17 +23,28 @@ _LOG = logging.getLogger(__name__)
 
 
 def follow_up(service: Service, cycle: datetime) -> None:
-    """Score ``cycle`` if that is due, remove what is old, and write the metrics."""
-    for part in (lambda: _score(service, cycle), lambda: prune(service, but=cycle), lambda: report(service)):
+    """Score what is due for it, remove what is old, and write the metrics; the lock of ``cycle`` is held."""
+    for part in (lambda: _score_all(service, cycle), lambda: prune(service, but=cycle), lambda: report(service)):
         try:
             part()
-        except (SphercastError, OSError) as error:
-            _LOG.warning("cycle %s: after it: %s", name_of(cycle), error)
+        except Exception as error:
+            _warn(cycle, error)
 
 
 def is_to_score(entry: Entry, now: datetime) -> bool:
     """Whether it is time to look for the truth of a cycle."""
     return entry.state is State.DONE and entry.scores == "waiting" and (entry.next_look or now) <= now
+
+
+def _score_all(service: Service, cycle: datetime) -> None:
+    """Earlier ones too: where only the latest cycle is ever made, nobody else comes back to them."""
+    if service.job.scores is None:
+        return
+    _score(service, cycle)
+    now = service.clock.now()
+    for earlier in [entry.cycle for entry in service.ledger.entries() if is_to_score(entry, now)]:
+        with suppress(BusyError), locked(service.folders.lock(earlier), f"cycle {name_of(earlier)}"):
+            _score(service, earlier)
 
 
 def _score(service: Service, cycle: datetime) -> None:
@@ -40,8 +53,9 @@ def _score(service: Service, cycle: datetime) -> None:
         return
     try:
         state = "done" if service.work.score(service.folders.cycle(cycle)) else "waiting"
-    except (SphercastError, OSError) as error:
-        state, said = "failed", f"scores failed: {error}"
+    except Exception as error:
+        state, said = ("waiting", "") if passes(error) else ("failed", f"scores failed: {in_words(error)}")
+        _warn(cycle, error)
     else:
         said = "scored" if state == "done" else ""
     if state == "waiting" and now > cycle + service.job.length + scores.give_up:
@@ -49,6 +63,11 @@ def _score(service: Service, cycle: datetime) -> None:
     message = "; ".join(filter(None, (entry.message, said)))
     next_look = now + scores.every if state == "waiting" else None
     service.ledger.record(cycle, State.DONE, now, message, scores=state, next_look=next_look)
+
+
+def _warn(cycle: datetime, error: Exception) -> None:
+    trace = None if is_foreseen(error) else error
+    _LOG.warning("cycle %s: after it: %s", name_of(cycle), in_words(error), exc_info=trace)
 
 
 def report(service: Service) -> None:

@@ -30,7 +30,8 @@ def call_hook(command: str, values: Mapping[str, str], timeout: timedelta) -> bo
 
 
 def _called(command: str, values: Mapping[str, str], timeout: timedelta) -> bool:
-    environment = {**os.environ, **{f"SPHERCAST_{name.upper()}": value for name, value in values.items()}}
+    told = {f"SPHERCAST_{name.upper()}": value.replace("\0", " ") for name, value in values.items()}
+    environment = {**os.environ, **told}  # which cannot hold a NUL, as of a damaged file that a message quotes
     with TemporaryFile() as said:  # no pipe: what a hook leaves running in the background would keep it open
         process = subprocess.Popen(
             command, shell=True, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from data_pipeline.errors import ConfigError
 from forecast.output.config import OutputConfig
+from forecast.perturbations import Perturbation
 from forecast.products import ProductsConfig
 from forecast.service.cycles import Calendar, Timing
 from forecast.service.durations import Duration, parse_duration, show_duration
@@ -17,7 +18,6 @@ from forecast.service.job_sections import (
     CatchUp,
     Hooks,
     Memory,
-    Perturbation,
     Plot,
     Poll,
     Retention,
@@ -103,6 +103,15 @@ class JobFile(BaseModel):
     def calendar(self) -> Calendar:
         """When cycles are."""
         return Calendar.of(self.cycles)
+
+    def require_cycle(self, cycle: datetime) -> None:
+        """Raise a ConfigError if ``cycle`` is none of the job's."""
+        if not self.calendar.holds(cycle):
+            near = self.calendar.last(cycle)
+            raise ConfigError(
+                f"{cycle:%Y-%m-%dT%H} is no cycle of the job {self.name!r}; the one before is {near:%Y-%m-%dT%H} "
+                "(key 'cycles')"
+            )
 
     @property
     def timing(self) -> Timing:

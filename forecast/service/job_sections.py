@@ -19,7 +19,6 @@ from data_pipeline.realtime import (
     RealtimeEra5Source,
 )
 from forecast.memory import parse_memory
-from forecast.perturbations import LaggedPerturbation, NoisePerturbation
 from forecast.service.cycles import Order
 from forecast.service.durations import Duration, parse_duration, show_duration
 
@@ -53,15 +52,6 @@ Source = Annotated[
     Field(discriminator="kind"),
     BeforeValidator(_has_a_kind),
 ]
-
-
-class AnalysisMembers(Frozen):
-    """Each member starts from its own member of the source's ensemble: 0 is the control."""
-
-    kind: Literal["analysis"] = "analysis"
-
-
-Perturbation = Annotated[NoisePerturbation | LaggedPerturbation | AnalysisMembers, Field(discriminator="kind")]
 
 
 Memory = Annotated[int, BeforeValidator(_bytes)]

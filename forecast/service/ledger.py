@@ -137,9 +137,7 @@ def write_event(connection: sqlite3.Connection, cycle: datetime, state: State, n
 
 def _entry(row: sqlite3.Row) -> Entry:
     values = dict(row)
-    values |= {
-        name: values[name] and _time(values[name]) for name in ("updated", "began", "next_look", "started", "ended")
-    }
+    values |= {name: values[name] and _time(values[name]) for name in _TIMES}
     return Entry(**{**values, "cycle": parse_cycle(values["cycle"]), "state": State(values["state"])})
 
 

@@ -119,7 +119,7 @@ def _put_aside(path: Path, damage: Exception) -> None:
         path.with_name(f"{path.name}-journal").replace(aside.with_name(f"{aside.name}-journal"))
     _LOG.warning(
         "the ledger %s was damaged (%s): put aside as %s, and made anew from the published cycles; cycles that were "
-        "waiting, failed or cancelled are looked at again", path, damage, aside.name,
+        "waiting, failed or cancelled are looked at again", path, damage.__cause__ or damage, aside.name,
     )  # fmt: skip
 
 

@@ -157,10 +157,13 @@ class _Shot:
         entry, now, job = self._entry(), self.service.clock.now(), self.service.job
         looks = 1 + (entry.looks if entry else 0)
         deadline, next_look = self.cycle + job.deadline, now + job.timing.pause(looks)
-        if now < deadline or isinstance(error, BusyError):  # the deadline is for data, not for the turn
-            last = deadline if now < deadline else next_look
-            self._record(State.WAITING, message, looks=looks, next_look=min(next_look, last))
+        if now < deadline:
+            self._record(State.WAITING, message, looks=looks, next_look=min(next_look, deadline))
             return self._outcome(State.WAITING, message)
+        if isinstance(error, BusyError):  # the deadline is for data, not for the turn
+            state = State.DUE if entry and entry.state is State.DUE else State.WAITING  # asked for, whatever its age
+            self._record(state, message, looks=looks, next_look=next_look)
+            return self._outcome(state, message)
         message = f"not made until the deadline, {deadline:%Y-%m-%d %H:%M} UTC: {message}"
         return self.miss(message, looks=looks, next_look=now + job.poll.longest)
 

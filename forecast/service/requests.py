@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from data_pipeline.errors import SphercastError
@@ -26,8 +27,11 @@ def retry(service: Service, cycle: datetime, *, fresh: bool = False) -> str:
     ------
     SphercastError
         If it is done, or someone works on it.
+    ConfigError
+        If it is none of the job's cycles, so that nobody would make it.
     """
     folders, now, name = service.folders, service.clock.now(), name_of(cycle)
+    service.job.require_cycle(cycle)
     with locked(folders.lock(cycle), f"cycle {name}"):
         entry = service.ledger.entry(cycle)
         if entry and entry.state is State.DONE and folders.is_published(cycle):
@@ -50,8 +54,12 @@ def cancel(service: Service, cycle: datetime) -> str:
     ------
     SphercastError
         If it is done already.
+    ConfigError
+        If it is none of the job's cycles.
     """
     folders, name, entry = service.folders, name_of(cycle), service.ledger.entry(cycle)
+    if entry is None:
+        service.job.require_cycle(cycle)
     if entry and entry.state in {State.DONE, State.REMOVED}:
         raise SphercastError(f"cycle {name} is {entry.state} and cannot be cancelled; remove its folder if it must go")
     service.ledger.record(cycle, State.CANCELLED, service.clock.now(), "cancelled by hand", next_look=None)
@@ -60,7 +68,8 @@ def cancel(service: Service, cycle: datetime) -> str:
         return f"cycle {name}: cancelled"
     if by.host != socket.gethostname() or not by.process:
         return f"cycle {name}: cancelled; {by} still works on it and ends at its next stage"
-    os.kill(by.process, signal.SIGTERM)
+    with suppress(ProcessLookupError):  # it has ended meanwhile
+        os.kill(by.process, signal.SIGTERM)
     return f"cycle {name}: cancelled; {by} was asked to stop"
 
 

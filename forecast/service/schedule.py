@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from data_pipeline.errors import SphercastError
 from forecast.service.clock import LONGEST_NAP
 from forecast.service.cycles import due_cycles, name_of
 from forecast.service.follow_up import is_to_score, report
+from forecast.service.ledger import DamagedError
 from forecast.service.lock import holder
 from forecast.service.one_shot import give_up
 from forecast.service.states import AT_WORK, DONE, ENDED, TRY_LATER, State
@@ -29,15 +32,20 @@ class Scheduler:
     """Works on what is due, with ``attempt``: one shot at a cycle that does not wait, and its exit code.
 
     All is decided anew from the time and the ledger after each, so that nothing piles up after a pause, and neither a
-    clock that jumps nor another scheduler does harm. No cycle is tried twice within ``poll.first``.
+    clock that jumps nor another scheduler does harm. Between two tries of a cycle it rests for ``poll.first``, so that
+    one that is killed again and again leaves time for the others.
     """
 
     service: Service
     attempt: Callable[[datetime], int]
     _tried: dict[datetime, datetime] = field(default_factory=dict)
+    _ledger: os.stat_result = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ledger = self.service.folders.ledger.stat()
 
     def serve(self) -> None:
-        """Never returns; a signal ends it."""
+        """Never returns; a signal ends it, or a DamagedError, as ``work_off`` raises it."""
         self._say_gap()
         nap = min(LONGEST_NAP, self.service.job.poll.first.total_seconds())
         while True:
@@ -45,14 +53,22 @@ class Scheduler:
             self.service.clock.sleep(nap)
 
     def work_off(self) -> int:
-        """Work on cycles until none is to be tried now: 0, or 75 if one is to be tried again later."""
+        """Work on cycles until none is to be tried now: 0, or 75 if one is to be tried again later.
+
+        Raises
+        ------
+        DamagedError
+            If the ledger is damaged, or was made anew by another process: it must be opened again.
+        """
         while (cycle := self._choice()) is not None:
-            self._tried[cycle] = self.service.clock.now()
             self.attempt(cycle)
+            self._tried[cycle] = self.service.clock.now()
         try:
             self._give_up_old()
             report(self.service)
             states = {entry.state for entry in self.service.ledger.entries()}
+        except DamagedError:
+            raise
         except (SphercastError, OSError) as error:
             _LOG.warning("%s", error)
             return TRY_LATER
@@ -60,19 +76,28 @@ class Scheduler:
 
     def _choice(self) -> datetime | None:
         now = self.service.clock.now()
+        if self._is_replaced():
+            raise DamagedError("the ledger was made anew meanwhile")
         try:
             rested = (cycle for cycle in self._candidates(now) if self._is_rested(cycle, now))
             return next((cycle for cycle in rested if not holder(self.service.folders.lock(cycle))), None)
+        except DamagedError:
+            raise
         except (SphercastError, OSError) as error:  # of the ledger or the disk; they may be back in a minute
             _LOG.warning("%s", error)
             return None
+
+    def _is_replaced(self) -> bool:
+        with suppress(FileNotFoundError):
+            return not os.path.samestat(self._ledger, self.service.folders.ledger.stat())
+        return True
 
     def _candidates(self, now: datetime) -> list[datetime]:
         """What to try, in order: cycles that are due, those asked for again or begun, and those to score."""
         entries = {entry.cycle: entry for entry in self.service.ledger.entries()}
         due = due_cycles(self.service.job.calendar, self.service.job.timing, now)
         asked = [name for name, entry in entries.items() if entry.state in {State.DUE, *AT_WORK} and name not in due]
-        to_score = [cycle for cycle, entry in entries.items() if is_to_score(entry, now)]
+        to_score = [cycle for cycle, entry in entries.items() if self.service.job.scores and is_to_score(entry, now)]
         return [cycle for cycle in due if self._is_to_make(entries.get(cycle), now)] + asked + to_score
 
     def _is_to_make(self, entry: Entry | None, now: datetime) -> bool:

@@ -36,7 +36,7 @@ class Work:
 
     ``look`` says what of the initial conditions is missing. ``fetch`` gets them into a folder, where it goes on after
     a kill, and leaves the initial states there as ``INITIAL`` when they are whole. ``forecast`` runs from them into
-     the cycle's folder, resumes there, and publishes. ``score`` scores a published cycle and says whether the
+    the cycle's folder, resumes there, and publishes. ``score`` scores a published cycle and says whether the
     truth was there.
     """
 

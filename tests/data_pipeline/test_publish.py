@@ -165,6 +165,24 @@ def test_only_one_process_works_in_a_folder(tmp_path) -> None:
     assert os.listdir(folder) == ["file"]
 
 
+def test_a_folder_that_its_last_worker_removed_is_not_worked_in(tmp_path, monkeypatch) -> None:
+    """Between being found and being locked."""
+    folder = tmp_path / "run"
+    for recreated in (False, True):
+
+        def ended(descriptor: int, operation: int, recreated: bool = recreated) -> None:
+            folder.rename(tmp_path / f"gone-{recreated}")
+            if recreated:
+                folder.mkdir()
+
+        monkeypatch.setattr("fcntl.flock", ended)
+        with (
+            pytest.raises(SphercastError, match="another process has just ended in"),
+            only_one_in(folder),
+        ):
+            pass
+
+
 def test_a_folder_that_stayed_empty_goes(tmp_path) -> None:
     with only_one_in(tmp_path / "run"):
         pass

@@ -16,7 +16,9 @@ from forecast import cli_jobs
 from forecast.cli import app
 from forecast.service.cycles import parse_cycle
 from forecast.service.folders import Folders
+from forecast.service.ledger import DamagedError
 from forecast.service.lock import locked
+from forecast.service.schedule import Scheduler
 from tests.forecast.service.world import fake_forecast
 
 if TYPE_CHECKING:
@@ -141,6 +143,8 @@ def test_show_retry_cancel(published: Path) -> None:
     assert sphercast("jobs", "retry", published, "2001-01-07T00").stdout.startswith("cycle 20010107T00: due")
     assert "20010107T00" in sphercast("jobs", "list", published, "--state", "due").stdout
     assert sphercast("jobs", "list", published, "--state", "failed").stdout == "no cycles failed\n"
+    wrong = str(sphercast("jobs", "list", published, "--state", "fialed").exception)
+    assert wrong.startswith("got --state fialed, expected one of: due, waiting, ")
 
 
 def test_prune(tmp_path: Path) -> None:
@@ -207,6 +211,19 @@ def test_schedule_starts_shots(published: Path, shots: type[Shot]) -> None:
         assert command[:4] == [sys.executable, "-P", "-m", "forecast"]
         assert command[4:6] == ["run", str(published)]
         assert command[-3:] == ["--no-wait", "--log", "json"]
+
+
+def test_a_scheduler_whose_ledger_is_damaged_opens_another(published: Path, shots: type[Shot], monkeypatch) -> None:
+    ends = iter([DamagedError("damaged"), None])
+
+    def work_off(self: Scheduler) -> int:
+        if end := next(ends):
+            raise end
+        return 0
+
+    monkeypatch.setattr(Scheduler, "work_off", work_off)
+    assert sphercast("schedule", published, "--once").exit_code == 0
+    assert next(ends, "no more") == "no more"
 
 
 def test_a_signal_to_the_scheduler_reaches_the_shot(published: Path, shots: type[Shot], monkeypatch) -> None:

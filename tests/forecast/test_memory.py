@@ -70,15 +70,15 @@ def test_plans_keep_to_memory(planet: Forecaster, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(memory, "step_bytes", lambda _, members: steps[members])
     monkeypatch.setattr(memory, "_resident", lambda: 400_000_000)
     sizes = {}
-    for asked in (650, 700, 1000, 4000):
+    for asked in (520, 580, 1000, 4000):
         plan = plan_batches(planet, 50, 2, memory=asked * 10**6)
         sizes[asked] = max(len(batch) for batch in plan.batches)
         held = max(sum(len(batch) for batch in group) for group in plan.groups)
         room = Room(planet, asked * 10**6)
         assert room.batch(sizes[asked]) + held * 2 * room.state <= room.free
         assert [member for batch in plan.batches for member in batch] == list(range(50))
-    assert 1 <= sizes[650] < sizes[700] < sizes[1000] == sizes[4000] == memory.MOST_TOGETHER["cpu"]
-    assert len(plan_batches(planet, 50, 2, memory=650 * 10**6).groups) > 1, "not all states fit at once"
+    assert 1 <= sizes[520] < sizes[580] < sizes[1000] == sizes[4000] == memory.MOST_TOGETHER["cpu"]
+    assert len(plan_batches(planet, 50, 2, memory=520 * 10**6).groups) > 1, "not all states fit at once"
 
 
 def test_batches_that_are_asked_for(forecaster: Forecaster) -> None:
@@ -87,7 +87,7 @@ def test_batches_that_are_asked_for(forecaster: Forecaster) -> None:
 
 
 @pytest.mark.parametrize(("batch", "said"), [
-    (None, r"one member takes 5\d\d MB, got --memory 420 MB; give more memory"),
+    (None, r"one member takes 4\d\d MB, got --memory 420 MB; give more memory"),
     (5000, r"a batch of 5000 members takes .* GB, got --memory 420 MB; give more memory or a smaller --batch"),
 ])  # fmt: skip
 def test_too_little_memory(

@@ -8,7 +8,7 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_pipeline.errors import ConfigError, DataError
@@ -76,6 +76,8 @@ def test_what_the_forecast_does_not_have(options: dict[str, Any], message: str) 
         ({"name": ".f.nc"}, "without a folder"),
         ({"region": (50, 40, 0, 10)}, "region: expected south, north, west, east in degrees"),
         ({"region": (50, 60, 10, 10)}, "region: expected south"),
+        ({"region": ("30", "75")}, r"region: expected south, .*, got \('30', '75'\)$"),
+        ({"lead_hours": ("abc",)}, "lead_hours.0: Input should be a valid number[^;]*, got 'abc'$"),
         ({"region": (float("nan"), 60, 10, 20)}, "region: expected south"),
         ({"keep_bits": 0}, "keep_bits: .*greater than or equal to 1"),
         ({"keep_bits": 24}, "keep_bits: .*less than or equal to 23"),
@@ -107,7 +109,8 @@ def test_longitudes_ascend_without_a_jump(west: float, east: float, longitude: l
     assert list(Region.of(GRID, (-90, 90, west, east)).longitude) == longitude
 
 
-@given(st.integers(-90, 60), st.integers(20, 90), st.integers(-360, 359), st.integers(40, 400))
+@given(st.integers(-90, 60), st.integers(20, 180), st.integers(-360, 359), st.integers(40, 400))
+@example(-90, 180, -180, 345)
 def test_a_region_has_the_points_in_the_box_and_their_values(south: int, height: int, west: int, width: int) -> None:
     """Against the plain definition, degree by degree."""
     north, east = min(south + height, 90), min(west + width, 360)
@@ -133,6 +136,14 @@ def test_a_region_across_greenwich_in_a_file(tmp_path: Path) -> None:
     assert kept["latitude"].values.tolist() == [56.25, 33.75, 11.25]
     columns = [14, 15, 0, 1, 2]
     np.testing.assert_array_equal(kept["mean_sea_level_pressure"], all_states()[:, :, 3, 1:4][..., columns])
+
+
+def test_a_whole_sphere_from_the_date_line_on(tmp_path: Path) -> None:
+    """It has as many points as the grid, in another order."""
+    kept = opened(write_one(tmp_path, region=(-90, 90, -180, 179)))
+    assert kept["longitude"].values.tolist() == np.arange(-180, 180, 22.5).tolist()
+    expected = np.roll(all_states()[:, :, 3], 8, axis=-1)
+    np.testing.assert_array_equal(kept["mean_sea_level_pressure"], expected)
 
 
 STATIONS = "name,latitude,longitude,altitude\nOxford,51.7,-1.25,63\nZürich,47.4,8.5,410\nSouth Pole,-90,0,2835\n"

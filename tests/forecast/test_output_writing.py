@@ -127,6 +127,27 @@ def test_failure_of_the_model_gives_up(tmp_path: Path) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "sphercast-writer"]
 
 
+def test_interrupted_while_it_finishes_nothing_is_written_any_more(tmp_path: Path) -> None:
+    """The sinks are closed next."""
+    sink = Notes(tmp_path)
+    sink.free.clear()
+    interrupts = iter([KeyboardInterrupt])
+
+    def join_interrupted() -> None:
+        for interrupt in interrupts:
+            threading.Timer(0.1, sink.free.set).start()
+            raise interrupt
+        threading.Thread.join(writer._thread)
+
+    with pytest.raises(KeyboardInterrupt), WriterThread([sink]) as writer:  # noqa: PT012
+        writer._thread.join = join_interrupted  # type: ignore[method-assign]
+        writer.put(0, [0], 1, NOTHING)
+        writer.put(1, [0], 1, NOTHING)
+        assert sink.begun.wait(10)
+    assert not writer._thread.is_alive()
+    assert sink.seen == [0]
+
+
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
     """No file may grow beyond ``size`` bytes, as if the disk were full."""

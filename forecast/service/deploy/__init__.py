@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import re
 import shlex
 import sys
@@ -71,7 +72,7 @@ def _file_name(kind: str, name: str) -> str:
 
 def _schedule(job: JobFile) -> str:
     """A cron expression in UTC for when cycles are due; every half hour where they are no hours of the day."""
-    minutes = round(job.delay.total_seconds() / 60)
+    minutes = math.ceil(job.delay.total_seconds() / 60)  # a moment too early, the latest is the cycle before
     if isinstance(job.cycles, str):
         return "*/30 * * * *"
     hours = sorted({(hour + minutes // 60) % 24 for hour in job.cycles})

@@ -129,7 +129,7 @@ def test_members_of_an_analysis(job: Callable[..., JobFile], world: xr.Dataset, 
     outcome = shoot(tiny)
     assert outcome.state is State.DONE, outcome.message
     made = forecast_of(tiny)
-    assert made.attrs["initial_perturbation"] == "members of an ensemble analysis"
+    assert made.attrs["initial_perturbation"] == "each member starts from its own member of the ensemble analysis"
     more = shoot(job(perturbation={"kind": "analysis"}, source=source, members=4, folder=tmp_path / "more"))
     assert more.state is not State.DONE
 
@@ -190,23 +190,50 @@ def test_a_checkpoint_replaced_while_it_is_read(
     assert "was replaced while it was read; run the same command again" in outcome.message
 
 
+def interrupted(*_: Any) -> Any:
+    raise KeyboardInterrupt
+
+
 def test_initial_states_are_kept_for_the_resume(job: Callable[..., JobFile], tmp_path: Path, world_file: Path) -> None:
     """The source may drop or change them meanwhile; what a run began with is what it goes on with."""
     moved = tmp_path / "states.nc"
     shutil.copy(world_file, moved)
     tiny = job(source={"kind": "folder", "path": str(moved), "quiet_seconds": 0})
-
-    def interrupted(work: Work) -> Work:
-        def forecast(*_: Any) -> Any:
-            raise KeyboardInterrupt
-
-        return replace(work, forecast=forecast)
-
     with pytest.raises(KeyboardInterrupt):
-        shoot(tiny, interrupted)
-    assert [path.name for path in (Folders(tiny.folder).initial(CYCLE) / INITIAL).iterdir()] == ["0000.nc"]
+        shoot(tiny, lambda work: replace(work, forecast=interrupted))
+    assert [path.name for path in (Folders(tiny.folder).initial(CYCLE) / INITIAL).glob("*.nc")] == ["0000.nc"]
     moved.unlink()
     assert shoot(tiny).state is State.DONE
+
+
+def test_another_source_after_a_kill(
+    job: Callable[..., JobFile], tmp_path: Path, world_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """States of two sources are never mixed, nor said to be of the other."""
+    other = tmp_path / "other.nc"
+    with xr.open_dataset(world_file, engine="netcdf4") as states:
+        (states * 1.0001).assign_coords(states.coords).to_netcdf(other)
+    changed = {"source": {"kind": "folder", "path": str(other), "quiet_seconds": 0}}
+    changed_job, clean = job(**changed), job(**changed, folder=tmp_path / "clean")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "publish_directory", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            shoot(job())
+    assert list(Folders(job().folder).initial(CYCLE).glob("states-*.partial/0000.nc"))
+    shoot(changed_job)
+    shoot(clean)
+    xr.testing.assert_identical(forecast_of(changed_job).drop_attrs(), forecast_of(clean).drop_attrs())
+    assert not Folders(job().folder).initial(CYCLE).exists()
+
+
+def test_another_source_when_the_states_are_there(job: Callable[..., JobFile], tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        shoot(job(), lambda work: replace(work, forecast=interrupted))
+    outcome = shoot(job(source={"kind": "folder", "path": str(tmp_path / "other.nc"), "quiet_seconds": 0}))
+    assert outcome.state is State.FAILED
+    assert "were fetched from folder {" in outcome.message
+    assert "put that back, or begin anew with 'sphercast jobs retry --fresh'" in outcome.message
+    assert shoot(job()).state is State.DONE
 
 
 def test_jobs_that_do_not_fit_their_checkpoint(job: Callable[..., JobFile]) -> None:

@@ -112,6 +112,12 @@ def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(show_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
 
 
+@pytest.mark.parametrize("text", ["36501 d", "99999999999 d", "9" * 400 + " d"])
+def test_durations_that_lead_out_of_the_calendar(text: str) -> None:
+    with pytest.raises(ValueError, match="expected at most 36500 d"):
+        parse_duration(text)
+
+
 @pytest.mark.parametrize("text", ["", "5", "5 m", "-5 h", "h", "5 h later", None])
 def test_no_durations(text: object) -> None:
     with pytest.raises(ValueError, match="expected a length of time with its unit, as in 90 s, 15 min, 6 h or 2 d"):

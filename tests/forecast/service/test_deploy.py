@@ -106,6 +106,13 @@ def test_cron_expressions_are_looked_at_every_half_hour(tmp_path: Path) -> None:
     assert yaml.safe_load(text)["spec"]["schedule"] == "*/30 * * * *"
 
 
+def test_no_recipe_starts_before_a_cycle_is_due(tmp_path: Path) -> None:
+    """The latest would be the one before, which is done."""
+    job = a_job(tmp_path, cycles=[0, 12], delay="3 h 10 s")
+    (text,) = made("kubernetes", job, tmp_path).values()
+    assert yaml.safe_load(text)["spec"]["schedule"] == "1 3,15 * * *"
+
+
 class Prefect(types.ModuleType):
     """As much of Prefect 3 as the flow uses: decorators with and without options."""
 

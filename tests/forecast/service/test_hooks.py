@@ -24,6 +24,11 @@ def test_values_are_in_the_environment(tmp_path: Path) -> None:
     assert (tmp_path / "told").read_text() == '20260302T00|a "b"; $(rm -rf /) `x`', "and are never run"
 
 
+def test_bytes_of_damaged_files_in_a_message(tmp_path: Path) -> None:
+    assert call_hook(f'printf "%s" "$SPHERCAST_MESSAGE" > {tmp_path / "told"}', {"message": "got 'GR\0B'"}, MINUTE)
+    assert (tmp_path / "told").read_text() == "got 'GR B'"
+
+
 def test_failure_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert not call_hook("echo no mail today; exit 3", {}, MINUTE)
     assert "ended with code 3: no mail today" in caplog.text

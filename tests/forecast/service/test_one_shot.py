@@ -195,6 +195,48 @@ def test_scores_come_when_the_truth_has_arrived(tmp_path: Path, world: World) ->
     assert (entry.state, entry.scores, entry.message) == (State.DONE, "done", "3 members, 4 steps; scored")
 
 
+def test_earlier_cycles_are_scored_by_later_ones(tmp_path: Path, world: World) -> None:
+    """Cron and Kubernetes make the latest only; one that someone works on waits."""
+    job = a_job(tmp_path, scores={"truth": "era5.zarr"})
+    for hours in (0, 6):
+        world.clock.time = at(hours + 5)
+        shoot(job, world, at(hours))
+    world.clock.time, world.truth_until = at(11 * 24 + 5), at(11 * 24)
+    with locked(Folders(tmp_path).lock(at(6)), "6"):
+        assert shoot(job, world, at(11 * 24)).state is State.DONE
+    with serving(job, world) as service:
+        assert [entry.scores for entry in service.ledger.entries()] == ["done", "waiting", "waiting"]
+    shoot(job, world, at(11 * 24))
+    with serving(job, world) as service:
+        assert [entry.scores for entry in service.ledger.entries()] == ["done", "done", "waiting"]
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [(DataError("no truth"), "failed"), (ValueError("a bug"), "failed"), (OSError(28, "full", "scores.nc"), "waiting")],
+)
+def test_scores_that_fail_leave_the_cycle_done(
+    tmp_path: Path, world: World, error: Exception, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = a_job(tmp_path, scores={"truth": "era5.zarr", "every": "6 h"})
+    shoot(job, world, at(0))
+    world.clock.time, world.trouble["score", at(0)] = at(10.5 * 24), [error]
+    assert shoot(job, world, at(0)).state is State.DONE
+    with serving(job, world) as service:
+        entry = service.ledger.entry(at(0))
+    assert (entry.scores, entry.next_look) == (end, at(10.5 * 24 + 6) if end == "waiting" else None)
+    assert "cycle 20260302T00: after it: " in caplog.text
+    assert ("Traceback" in caplog.text) == isinstance(error, ValueError)
+
+
+def test_metrics_with_a_bug_leave_the_cycle_done(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("forecast.service.follow_up.report", lambda service: {}["x"])
+    assert shoot(a_job(tmp_path), world, at(0)).state is State.DONE
+    assert "after it: unexpected KeyError: 'x'; see the log" in caplog.text
+
+
 @pytest.mark.parametrize(("error", "end"), [(None, "missed"), (DataError("no truth"), "failed")])
 def test_scores_that_never_come(tmp_path: Path, world: World, error: DataError | None, end: str) -> None:
     job = a_job(tmp_path, scores={"truth": "era5.zarr", "give_up": "2 d"})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from data_pipeline.errors import DataError, SphercastError
+from data_pipeline.errors import ConfigError, DataError, SphercastError
 from forecast.service.folders import INITIAL, Folders
 from forecast.service.lock import BusyError, Holder, locked
 from forecast.service.requests import cancel, retry
@@ -80,6 +80,26 @@ def test_cancel_and_think_again(tmp_path: Path, world: World) -> None:
     assert shoot(job, world, at(0)).state is State.DONE
     with serving(job, world) as service, pytest.raises(SphercastError, match="is done and cannot be cancelled"):
         cancel(service, at(0))
+
+
+def test_what_is_no_cycle_is_not_made_due(tmp_path: Path, world: World) -> None:
+    said = pytest.raises(ConfigError, match="2026-03-02T01 is no cycle of the job 'test'; the one before is 2026-03")
+    with serving(a_job(tmp_path), world) as service, said:
+        retry(service, at(1))
+    with serving(a_job(tmp_path), world) as service, pytest.raises(ConfigError, match="T01 is no cycle of the job"):
+        cancel(service, at(1))
+    assert states(a_job(tmp_path), world) == {}
+
+
+def test_cancel_meets_one_that_has_just_ended(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*arguments: object) -> None:
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "kill", gone)
+    monkeypatch.setattr("forecast.service.requests.holder", lambda path: Holder(4711, socket.gethostname()))
+    with serving(a_job(tmp_path), world) as service:
+        cancel(service, at(0))
+    assert states(a_job(tmp_path), world) == {0: "cancelled"}
 
 
 @pytest.mark.parametrize("here", [True, False])

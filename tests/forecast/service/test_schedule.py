@@ -20,7 +20,6 @@ from tests.forecast.service.world import (
     World,
     a_job,
     at,
-    fake_forecast,
     readers_see,
     schedule,
     serving,
@@ -29,6 +28,7 @@ from tests.forecast.service.world import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 WHOLE = ["forecast.manifest.json", "forecast.nc", "map.png"]
@@ -208,19 +208,42 @@ def test_scores_are_looked_for(tmp_path: Path, world: World) -> None:
         assert service.ledger.entry(at(0)).scores == "done"
 
 
-def test_a_ledger_that_is_lost_is_made_of_what_is_published(tmp_path: Path, world: World, caplog) -> None:
-    job = a_job(tmp_path)
-    world.clock.time = at(20)
-    fake_forecast(at(6), Folders(tmp_path).cycle(at(6)))
-    schedule(job, world, until=at(21))
-    before = states(job, world)
-    Folders(tmp_path).ledger.write_bytes(b"\x00garbage" * 1000)
-    made = len(world.calls)
-    schedule(job, world, until=at(21.5))
-    assert states(job, world) == before
-    assert {name for name, _ in world.calls[made:]} <= {"look"}
-    assert "was damaged" in caplog.text
-    assert Folders(tmp_path).ledger.with_name("ledger.sqlite.damaged-1").exists()
+def test_one_that_is_killed_again_and_again_leaves_time_for_the_others(tmp_path: Path, world: World) -> None:
+    """Each try takes longer than its rest."""
+    job, tried = a_job(tmp_path, catch_up={"window": "12 h"}, poll={"first": "1 min"}), []
+    world.clock.time = at(10)
+
+    def killed(cycle: datetime) -> int:
+        tried.append((cycle - at(0)) / HOUR)
+        world.clock.sleep(120)
+        if len(tried) == 4:
+            raise KeyboardInterrupt
+        return -9
+
+    with serving(job, world) as service, pytest.raises(KeyboardInterrupt):
+        Scheduler(service, killed).work_off()
+    assert tried == [6, 0, 6, 0]
+
+
+def test_a_retry_that_waits_for_its_turn_is_not_lost(tmp_path: Path, world: World) -> None:
+    job = a_job(tmp_path, cycles=[0])
+    world.clock.time = at(200)
+    with serving(job, world) as service:
+        service.ledger.record(at(0), State.DUE, at(200), "asked for again")
+    with locked(Folders(tmp_path).slot(0), "another cycle"):
+        schedule(job, world, until=at(200.5))
+        assert states(job, world)[0] == "due"
+    schedule(job, world, until=at(201))
+    assert states(job, world)[0] == "done"
+
+
+def test_scores_that_nobody_wants_any_more_are_not_looked_for(tmp_path: Path, world: World) -> None:
+    world.clock.time = at(5)
+    shoot(a_job(tmp_path, cycles=[0], scores={"truth": "era5.zarr"}), world, at(0))
+    world.clock.time = at(300)
+    with serving(a_job(tmp_path, cycles=[0]), world) as service:
+        scheduler = Scheduler(service, lambda cycle: pytest.fail("it would be so every minute"))
+        assert scheduler._candidates(at(300)) == [at(288)]
 
 
 def test_a_locked_cycle_is_not_waited_for(tmp_path: Path, world: World) -> None:
