@@ -95,8 +95,10 @@ def manifest_of(job: Job, layout: EnsembleLayout, begun: Run, stopped: Mapping[i
 
 
 def refuse_foreign(folder: Path, names: Sequence[str]) -> None:
-    """Raise a SphercastError if a folder that is no forecast has one of the ``names``; a forecast replaces another."""
+    """Raise a SphercastError if what has one of the ``names`` cannot be a forecast; a forecast replaces another."""
     for path in (folder / name for name in names):
+        if path.suffix == ".zarr" and path.is_file():
+            raise SphercastError(f"{path} is a file, expected the name of a Zarr store to write; give another")
         zarr_store = path.suffix == ".zarr" and path.is_dir() and any((path / key).exists() for key in _ZARR)
         if path.exists() and not path.is_file() and not zarr_store:
             raise SphercastError(f"{path} is a folder or a device, expected the name of a file to write; give another")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from forecast.service.cycles import name_of, parse_cycle
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+BEGUN = ".forecast.partial"
+"""What a forecast grows in, in its cycle's folder, until it is published."""
 
 INITIAL = "states"
 """The initial states, whole and on the model's grid, in the folder where they were fetched: a NetCDF file a member."""
@@ -40,6 +44,10 @@ class Folders:
     def initial(self, cycle: datetime) -> Path:
         """The initial conditions of a cycle, until its forecast is published."""
         return self.own / "initial" / name_of(cycle)
+
+    def remove_begun(self, cycle: datetime) -> None:
+        """Remove what a forecast grows in, if it is there."""
+        shutil.rmtree(self.cycle(cycle) / BEGUN, ignore_errors=True)
 
     def lock(self, cycle: datetime) -> Path:
         """Held by whoever works on a cycle."""

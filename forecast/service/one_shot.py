@@ -123,6 +123,7 @@ class _Shot:
         with locked_one(slots, f"the job {self.service.job.name!r}"):
             if not has_forecast:
                 self._forecast(initial, target)
+            folders.remove_begun(self.cycle)  # of a run that was killed when it had just published
             for step in work.steps:
                 if not step.is_done_in(target):
                     self._record(State.PROCESSING, f"making {step.name}")

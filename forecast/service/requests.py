@@ -75,7 +75,5 @@ def cancel(service: Service, cycle: datetime) -> str:
 
 def _forget(service: Service, cycle: datetime) -> None:
     """All but what readers see."""
-    folders = service.folders
-    shutil.rmtree(folders.initial(cycle), ignore_errors=True)
-    for path in folders.cycle(cycle).glob(".*.partial"):
-        shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(service.folders.initial(cycle), ignore_errors=True)
+    service.folders.remove_begun(cycle)

@@ -140,6 +140,13 @@ def test_no_folder_of_anybody_is_replaced(
     assert (tmp_path / name / "thesis.tex").exists()
 
 
+def test_a_store_does_not_replace_a_file(tmp_path: Path, forecaster: Forecaster, initial: InitialState) -> None:
+    (tmp_path / "x.zarr").touch()
+    with pytest.raises(SphercastError, match=r"x\.zarr is a file, expected the name of a Zarr store to write; give an"):
+        run(Job(initial, 2, 1), forecaster, tmp_path, [OutputConfig(name="x.zarr")], progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
+
+
 def test_a_zarr_store_is_replaced_by_another(tmp_path: Path, forecaster: Forecaster, initial: InitialState) -> None:
     outputs = [OutputConfig(name="x.zarr")]
     first, second = (run(Job(initial, 2, 1, s), forecaster, tmp_path, outputs, progress=False) for s in (0, 1))

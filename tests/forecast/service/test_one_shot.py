@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from data_pipeline.errors import CheckpointError, DataError, TemporaryError
-from forecast.service.folders import Folders
+from forecast.service.folders import BEGUN, Folders
 from forecast.service.lock import locked
 from forecast.service.states import State
 from tests.forecast.service.world import HOUR, FakeClock, World, a_job, at, readers_see, serving, shoot, states
@@ -33,6 +33,19 @@ def test_done_once(tmp_path: Path, world: World) -> None:
     assert not Folders(tmp_path).initial(at(0)).exists()
     assert shoot(job, world, at(0)) == first
     assert len(world.calls) == 4
+
+
+def test_killed_when_it_had_just_published(tmp_path: Path, world: World) -> None:
+    """What the forecast grew in is removed, which the kill has left behind."""
+    job, begun = a_job(tmp_path), Folders(tmp_path).cycle(at(0)) / BEGUN
+    world.trouble["draw", at(0)] = [KeyboardInterrupt()]
+    with pytest.raises(KeyboardInterrupt):
+        shoot(job, world, at(0))
+    begun.mkdir()
+    (begun / "run.json").touch()
+    assert shoot(job, world, at(0)).state is State.DONE
+    assert not begun.exists()
+    assert world.count("forecast", at(0)) == 1
 
 
 def test_not_due_yet(tmp_path: Path, world: World) -> None:
