@@ -17,7 +17,8 @@ from forecast import ensemble as ensembles
 from forecast.batches import Plan, batches_of
 from forecast.checkpoint import save_checkpoint, write_tensors
 from forecast.ensemble import Ensemble, here
-from forecast.job import Job, Origin, run
+from forecast.job import Job, Origin
+from forecast.job import run as run_job
 from forecast.output import OutputConfig, read_manifest
 from forecast.output import manifest as manifests
 from forecast.restart import what_is_kept
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from forecast.ensemble import Advance
     from forecast.forecaster import Forecaster
     from forecast.rollout import InitialState
+
+    from .conftest import Run
 
 
 PLAN = Plan((tuple(batches_of(MEMBERS, BATCH)),), STEPS)
@@ -62,7 +65,7 @@ def job(initial: InitialState) -> Job:
 def whole(tmp_path_factory: pytest.TempPathFactory, forecaster: Forecaster, job: Job) -> dict[str, str]:
     """Hashes of the files of a run that nobody killed."""
     folder = tmp_path_factory.mktemp("whole")
-    run(job, forecaster, folder, OUTPUTS, progress=False)
+    run_job(job, forecaster, folder, OUTPUTS, progress=False)
     return dict(hashes(folder))
 
 
@@ -73,7 +76,7 @@ def test_goes_on_to_the_same_bytes(
 ) -> None:  # fmt: skip
     folder = tmp_path / "killed"
     with pytest.raises(KilledError):
-        run(job, forecaster, folder, OUTPUTS, spread=killed_after(advances), progress=False)
+        run_job(job, forecaster, folder, OUTPUTS, spread=killed_after(advances), progress=False)
     kept = what_is_kept(folder / ".forecast.partial", PLAN).advances
     assert advances - len(PLAN.batches) <= kept <= advances, "at most one step of every batch is repeated"
     steps, rollout = [], ensembles.rollout
@@ -84,7 +87,7 @@ def test_goes_on_to_the_same_bytes(
             yield state
 
     monkeypatch.setattr(ensembles, "rollout", counted)
-    run(job, forecaster, folder, OUTPUTS, progress=False)
+    run_job(job, forecaster, folder, OUTPUTS, progress=False)
     assert len(steps) == PLAN.advances - kept
     assert hashes(folder) == whole
     assert not (folder / ".forecast.partial").exists()
@@ -116,8 +119,8 @@ def test_batches_are_kept_whatever_memory_is_found(
     tmp_path: Path, forecaster: Forecaster, job: Job, whole: dict[str, str]
 ) -> None:
     with pytest.raises(KilledError):
-        run(job, forecaster, tmp_path / "killed", OUTPUTS, spread=killed_after(4), progress=False)
-    run(replace(job, batch=None, memory=10**13), forecaster, tmp_path / "killed", OUTPUTS, progress=False)
+        run_job(job, forecaster, tmp_path / "killed", OUTPUTS, spread=killed_after(4), progress=False)
+    run_job(replace(job, batch=None, memory=10**13), forecaster, tmp_path / "killed", OUTPUTS, progress=False)
     assert hashes(tmp_path / "killed") == whole
 
 
@@ -137,14 +140,14 @@ def test_another_run_is_not_gone_on_with(
     tmp_path: Path, forecaster: Forecaster, job: Job, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(KilledError):
-        run(job, forecaster, tmp_path, spread=killed_after(4), progress=False)
+        run_job(job, forecaster, tmp_path, spread=killed_after(4), progress=False)
     if change == {"initial": None}:
         change = {"initial": job.initial._replace(current=job.initial.current + 1e-3)}  # type: ignore[attr-defined]
     if versions := change.pop("versions", None):
         monkeypatch.setattr("forecast.job.versions", lambda: versions)
     outputs = change.pop("outputs", (OutputConfig(),))
     with pytest.raises(ConfigError, match=said):
-        run(replace(job, **change), forecaster, tmp_path, outputs, progress=False)
+        run_job(replace(job, **change), forecaster, tmp_path, outputs, progress=False)
     assert (tmp_path / ".forecast.partial" / "run.json").exists(), "what is there is left alone"
 
 
@@ -160,11 +163,11 @@ def test_killed_while_it_publishes(
 
     monkeypatch.setattr(manifests, "_move", killed)
     with pytest.raises(KilledError):
-        run(job, forecaster, folder, OUTPUTS, progress=False)
+        run_job(job, forecaster, folder, OUTPUTS, progress=False)
     monkeypatch.setattr(manifests, "_move", move)
     assert not (folder / "forecast.manifest.json").exists()
     monkeypatch.setattr(ensembles, "rollout", None)
-    run(job, forecaster, folder, OUTPUTS, progress=False)
+    run_job(job, forecaster, folder, OUTPUTS, progress=False)
     assert hashes(folder) == whole
 
 
@@ -172,12 +175,12 @@ def test_a_run_that_was_begun_outlives_another_that_is_there(
     tmp_path: Path, forecaster: Forecaster, job: Job, whole: dict[str, str]
 ) -> None:
     other = replace(job, seed=9)
-    done = run(other, forecaster, tmp_path, OUTPUTS, progress=False)
+    done = run_job(other, forecaster, tmp_path, OUTPUTS, progress=False)
     with pytest.raises(KilledError):
-        run(job, forecaster, tmp_path, OUTPUTS, spread=killed_after(4), progress=False)
-    assert run(other, forecaster, tmp_path, OUTPUTS, progress=False) == done
+        run_job(job, forecaster, tmp_path, OUTPUTS, spread=killed_after(4), progress=False)
+    assert run_job(other, forecaster, tmp_path, OUTPUTS, progress=False) == done
     assert what_is_kept(tmp_path / ".forecast.partial", PLAN).advances > 0
-    run(job, forecaster, tmp_path, OUTPUTS, progress=False)
+    run_job(job, forecaster, tmp_path, OUTPUTS, progress=False)
     assert hashes(tmp_path) == whole
 
 
@@ -187,11 +190,11 @@ def test_what_the_disk_lost_is_computed_anew(
 ) -> None:
     folder = tmp_path / "killed"
     with pytest.raises(KilledError):
-        run(job, forecaster, folder, OUTPUTS, spread=killed_after(7), progress=False)
+        run_job(job, forecaster, folder, OUTPUTS, spread=killed_after(7), progress=False)
     path = folder / ".forecast.partial" / lost
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 3])
-    run(job, forecaster, folder, OUTPUTS, progress=False)
+    run_job(job, forecaster, folder, OUTPUTS, progress=False)
     assert caplog.messages[0].endswith("; beginning anew")
     assert hashes(folder) == whole
 
@@ -212,15 +215,14 @@ main()
 
 
 def test_sigterm_in_the_middle_of_a_rollout(
-    tmp_path: Path, checkpoint: Path, states: Path, environment: dict[str, str]
+    run: Run, tmp_path: Path, checkpoint: Path, states: Path, environment: dict[str, str]
 ) -> None:
-    def words(name: str) -> list[str]:
+    def words(name: str) -> list[object]:
         options = ["--data", states, "--days", 4, "--members", 4, "--batch", 2, "--out", tmp_path / name, "--quiet"]
-        return [sys.executable, "-c", SLOW, "forecast", str(checkpoint), *map(str, options)]
+        return ["forecast", checkpoint, *options]
 
-    running = subprocess.Popen(
-        words("a/f.nc"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    slow = [sys.executable, "-c", SLOW, *map(str, words("a/f.nc"))]
+    running = subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert running.stdout is not None
     for _ in range(6):
         assert running.stdout.readline() == "step\n"
@@ -228,7 +230,7 @@ def test_sigterm_in_the_middle_of_a_rollout(
     _, errors = running.communicate(timeout=30)
     assert (running.returncode, errors) == (143, STOPPED + "\n")
     assert [path.name for path in (tmp_path / "a").iterdir()] == [".f.partial"]
-    again = subprocess.run(words("a/f.nc"), capture_output=True, text=True, check=True, env=environment)
+    again = subprocess.run(slow, capture_output=True, text=True, check=True, env=environment)
     assert again.stdout.count("step") <= 16 - 6 + 3
-    subprocess.run(words("b/f.nc"), capture_output=True, check=True, env=environment)
+    assert run(*words("b/f.nc")).code == 0
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
