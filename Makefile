@@ -19,7 +19,7 @@ demo: $(STAMP)  ## forecast, score and draw the shipped sample with the shipped 
 	@$(BIN)/sphercast demo --out demo
 
 test: $(STAMP) lint ## lint, types, import contracts, tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(STAMP)  ## ruff, mypy, import contracts
 	$(BIN)/ruff check .
