@@ -89,7 +89,7 @@ class Plan:
 def even_batches(members: int, most: int, workers: int) -> list[range]:
     """Batches of nearly equal size, at most ``most`` members each, as many for each of ``workers`` if there are enough.
 
-    Two at least, so that one is written while the next is computed, and a kill costs one step of each.
+    Two at least: a kill costs the step of one batch, which half of the members is.
 
     >>> even_batches(7, 7, workers=1), even_batches(4, 4, workers=3)
     ([range(0, 3), range(3, 7)], [range(0, 1), range(1, 2), range(2, 4)])

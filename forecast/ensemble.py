@@ -41,7 +41,7 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True)
 class Ensemble:
-    """What is to be computed; the first ``committed`` advances are done, with states in the folder ``work``.
+    """What is to be computed; the first ``computed`` advances are done, with states in the folder ``work``.
 
     A member depends on the forecaster, its initial state, the seed and its number, whoever computes it.
     """
@@ -52,16 +52,21 @@ class Ensemble:
     seed: int
     antithetic: bool
     work: Path
-    committed: int = 0
+    computed: int = 0
 
     def start(self, batch: int) -> Start:
         """Where the batch at position ``batch`` goes on; a DataError if its states cannot be read."""
-        members, step = self.plan.batches[batch], self.plan.steps_done(self.committed)[batch]
+        members, step = self.plan.batches[batch], self.plan.steps_done(self.computed)[batch]
         if step == 0:
             return Start(self.initial.of(members), 1, {})
         current, stopped = read_state(self.work, batch, step)
         previous = self.initial.of(members).current if step == 1 else read_state(self.work, batch, step - 1)[0]
         return Start(InitialState(previous, current, self.initial.time), step + 1, stopped)
+
+    def kept(self, turn: Turn) -> Advance:
+        """One of the last two advances of a batch that are done; a DataError if its states cannot be read."""
+        states, stopped = read_state(self.work, turn.batch, turn.step)
+        return Advance(turn, self.plan.batches[turn.batch], states.numpy(), stopped)
 
     def rollout(self, batch: int) -> Iterator[Forecast]:
         """The steps of a batch that are still to be computed."""
@@ -72,13 +77,25 @@ class Ensemble:
         )  # fmt: skip
 
 
+class Batches:
+    """The batches of an ensemble that are computed in this process, each from where it was left."""
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        self._ensemble = ensemble
+        self._under_way: dict[int, Iterator[Forecast]] = {}
+
+    def advance(self, turn: Turn) -> Advance:
+        """The next step of a batch, which must be that of ``turn``."""
+        if turn.batch not in self._under_way:
+            self._under_way[turn.batch] = self._ensemble.rollout(turn.batch)
+        forecast = next(self._under_way[turn.batch])
+        if turn.step == self._ensemble.plan.steps:
+            del self._under_way[turn.batch]
+        members = self._ensemble.plan.batches[turn.batch]
+        return Advance(turn, members, forecast.states.cpu().numpy(), forecast.stopped)
+
+
 def here(ensemble: Ensemble) -> Iterator[Advance]:
     """Compute all advances that are still to come, in order, in this process."""
-    under_way: dict[int, Iterator[Forecast]] = {}
-    for turn in ensemble.plan.turns(ensemble.committed):
-        if turn.batch not in under_way:
-            under_way[turn.batch] = ensemble.rollout(turn.batch)
-        forecast = next(under_way[turn.batch])
-        if turn.step == ensemble.plan.steps:
-            del under_way[turn.batch]
-        yield Advance(turn, ensemble.plan.batches[turn.batch], forecast.states.cpu().numpy(), forecast.stopped)
+    batches = Batches(ensemble)
+    return map(batches.advance, ensemble.plan.turns(ensemble.computed))

@@ -1,4 +1,5 @@
-"""What a killed run goes on from: what it is (``run.json``), and the last states of every batch of members."""
+"""What a killed run goes on from: what it is (``run.json``), the last states of every batch of members, and how many
+of them its files have."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from forecast.batches import Turn
 
-RUN = "run.json"
+RUN, WRITTEN = "run.json", "written"
 _STATE = re.compile(r"batch-(\d+)\.step-(\d+)\.safetensors")
 _LONGEST = 60
 
@@ -90,7 +91,7 @@ def _difference(place: str, old: Any, new: Any) -> tuple[str, Any, Any]:
 
 
 def write_state(work: Path, turn: Turn, states: NDArray[np.float32], stopped: Mapping[int, Stop]) -> None:
-    """Keep the ``states`` of a batch after a step; the last two steps are kept.
+    """Keep the ``states`` of a batch after a step; the last two steps are kept, so files may be one step behind.
 
     By hand, as safetensors' own writer holds two copies of the states in memory.
     """
@@ -128,10 +129,18 @@ def read_state(work: Path, batch: int, step: int) -> tuple[Tensor, dict[int, Sto
     return states, {stop.member: stop for stop in stops}
 
 
-class Kept(NamedTuple):
-    """What a killed run left: how many advances are on the disk, and the members that were stopped in them."""
+def note_written(work: Path, advances: int) -> None:
+    """All files have the first ``advances`` advances."""
+    aside = work / f".{WRITTEN}.partial"
+    aside.write_text(f"{advances}\n", encoding="utf-8")
+    aside.replace(work / WRITTEN)
 
-    advances: int
+
+class Kept(NamedTuple):
+    """What a killed run left: how many advances are computed, how many of them are in all files, stopped members."""
+
+    computed: int
+    written: int
     stopped: dict[int, Stop]
 
 
@@ -141,15 +150,24 @@ def what_is_kept(work: Path, plan: Plan) -> Kept:
     Raises
     ------
     LostStateError
-        If the last states of a batch are damaged, or the batches do not fit together, as after a power cut.
+        If the last states of a batch are damaged, or the batches and files do not fit together, as after a power cut.
     """
-    steps, stopped = _last_steps(work, plan), dict[int, Stop]()
-    if plan.steps_done(sum(steps)) != steps:
+    steps, written, stopped = _last_steps(work, plan), _written(work), dict[int, Stop]()
+    if plan.steps_done(sum(steps)) != steps or written > sum(steps):
         raise LostStateError(f"the states in {work} do not fit together; the forecast must be computed anew")
     for batch, last in enumerate(steps):
         for step in range(max(last - 1, 1), last + 1):
             stopped |= read_state(work, batch, step)[1]
-    return Kept(sum(steps), stopped)
+    return Kept(sum(steps), written, stopped)
+
+
+def _written(work: Path) -> int:
+    try:
+        return int((work / WRITTEN).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return 0
+    except ValueError as error:
+        raise LostStateError(f"{work / WRITTEN} is damaged; the forecast must be computed anew") from error
 
 
 def _last_steps(work: Path, plan: Plan) -> list[int]:
@@ -168,6 +186,7 @@ def holds_states(work: Path) -> bool:
 
 def forget_states(work: Path) -> None:
     """Begin anew: remove the states of all batches."""
+    (work / WRITTEN).unlink(missing_ok=True)
     for path in work.glob("batch-*"):
         path.unlink()
 

@@ -1,4 +1,7 @@
-"""An ensemble on its way into files: advance by advance, each kept before the batch goes two steps further."""
+"""An ensemble on its way into files: the states of each advance are kept before the batch's next step is begun.
+
+So a kill costs no more than the steps that are being computed; what the files lack they get from the kept states.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from data_pipeline.errors import DataError
@@ -14,7 +18,7 @@ from data_pipeline.progress import track
 from forecast.ensemble import Advance, Ensemble
 from forecast.files import open_files
 from forecast.output import EnsembleLayout, LostOutput, WriterThread
-from forecast.restart import Kept, LostStateError, forget_states, what_is_kept, write_state
+from forecast.restart import Kept, LostStateError, forget_states, note_written, what_is_kept, write_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +31,7 @@ Spread = Callable[[Ensemble], Iterator[Advance]]
 """Where batches are computed: all advances that are still to come, in order."""
 
 _MOST_UNDER_WAY = 2
-"""Advances that may wait for the disk; more would only take memory."""
+"""Advances that may wait for the disk; more would only take memory, and the states of two steps of a batch are kept."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -66,24 +70,30 @@ class Running:
         work, plan = self.ensemble.work, self.ensemble.plan
         try:
             kept = what_is_kept(work, plan)
-            return kept, open_files(self.outputs, self.layout, self.attributes, work, kept.advances)
+            return kept, open_files(self.outputs, self.layout, self.attributes, work, kept.written)
         except (LostOutput, LostStateError) as lost:
             _LOG.warning("%s; beginning anew", lost)
             forget_states(work)
-            return Kept(0, {}), open_files(self.outputs, self.layout, self.attributes, work, 0)
+            return Kept(0, 0, {}), open_files(self.outputs, self.layout, self.attributes, work, 0)
 
     def _advance(self, kept: Kept, sinks: Sequence[Sink], spread: Spread, *, progress: bool) -> dict[int, Stop]:
-        plan, stopped = self.ensemble.plan, dict(kept.stopped)
-        smallest = min(len(group) for group in plan.groups)
-        under_way = max(min(smallest - 1, _MOST_UNDER_WAY), 1)  # with the one at hand, one step of a batch
-        advances = spread(replace(self.ensemble, committed=kept.advances))
-        shown = track(advances, "forecast", "step", start=kept.advances, total=plan.advances, enabled=progress)
+        ensemble, plan, stopped = self.ensemble, self.ensemble.plan, dict(kept.stopped)
+        under_way = min(*(len(group) for group in plan.groups), _MOST_UNDER_WAY)
+        advances = spread(replace(ensemble, computed=kept.computed))
+        shown = track(advances, "forecast", "step", start=kept.computed, total=plan.advances, enabled=progress)
         with WriterThread(sinks, under_way) as writer:
-            for turn, members, states, stops in shown:
-                stopped = self._with(stopped, stops)
-                commit = partial(write_state, self.ensemble.work, turn, states, stops)
-                writer.put(turn.number, members, turn.step, states, commit)
+            for turn in islice(plan.turns(kept.written), kept.computed - kept.written):
+                self._hand_over(ensemble.kept(turn), writer)
+            for advance in shown:
+                stopped = self._with(stopped, advance.stopped)
+                write_state(ensemble.work, advance.turn, advance.states, advance.stopped)
+                self._hand_over(advance, writer)
         return stopped
+
+    def _hand_over(self, advance: Advance, writer: WriterThread) -> None:
+        turn, members, states, _ = advance
+        commit = partial(note_written, self.ensemble.work, turn.number + 1)
+        writer.put(turn.number, members, turn.step, states, commit)
 
     def _with(self, stopped: dict[int, Stop], stops: Mapping[int, Stop]) -> dict[int, Stop]:
         together = {**stopped, **stops}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,16 +73,18 @@ def over_cluster(ensemble: Ensemble, client: Any) -> Iterator[Advance]:
     """Compute all advances that are still to come, in order, on the cluster: a future for each."""
     forecaster = client.scatter(ensemble.forecaster.to("cpu"), broadcast=True)
     chains: dict[int, _Chain] = {}
-    for turn in ensemble.plan.turns(ensemble.committed):
+    for turn in ensemble.plan.turns(ensemble.computed):
         if turn.batch not in chains:
             together = ensemble.plan.together(turn.batch)
             chains = {batch: _Chain(ensemble, batch, client, forecaster) for batch in together}
-        state: _State = chains[turn.batch].take().result()
+        chain = chains[turn.batch]
+        state: _State = chain.under_way.result()
         yield Advance(turn, ensemble.plan.batches[turn.batch], state.states, state.stopped)
+        chain.go_on()
 
 
 class _Chain:
-    """The steps of a batch, of which one is always under way while the one before is taken."""
+    """The steps of a batch; the next one is begun when the one before is kept, so that a kill costs one."""
 
     def __init__(self, ensemble: Ensemble, batch: int, client: Any, forecaster: Any) -> None:
         self._ensemble, self._batch, self._client, self._forecaster = ensemble, batch, client, forecaster
@@ -91,25 +92,21 @@ class _Chain:
         states = [_State(state.cpu().numpy(), start.stopped) for state in start.states[:2]]
         self._last_two = client.scatter(states, hash=False)
         self._step = start.step
-        self._under_way: deque[Any] = deque()
-        self._submit()
+        self.under_way = self._submit()
 
-    def take(self) -> Any:
-        """The next step's state."""
-        self._submit()
-        return self._under_way.popleft()
+    def go_on(self) -> None:
+        """Begin the next step, if there is one."""
+        self._last_two = [self._last_two[1], self.under_way]
+        self._step += 1
+        if self._step <= self._ensemble.plan.steps:
+            self.under_way = self._submit()
 
-    def _submit(self) -> None:
+    def _submit(self) -> Any:
         ensemble = self._ensemble
-        if self._step > ensemble.plan.steps:
-            return
-        future = self._client.submit(
+        return self._client.submit(
             _advance, self._forecaster, *self._last_two, ensemble.initial.time, ensemble.plan.batches[self._batch],
             step=self._step, seed=ensemble.seed, antithetic=ensemble.antithetic, pure=False,
         )  # fmt: skip
-        self._last_two = [self._last_two[1], future]
-        self._under_way.append(future)
-        self._step += 1
 
 
 def _advance(

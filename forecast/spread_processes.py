@@ -18,7 +18,7 @@ from torch import distributed
 
 from data_pipeline.errors import DataError, SphercastError
 from forecast.batches import Plan
-from forecast.ensemble import Advance, Ensemble
+from forecast.ensemble import Advance, Batches, Ensemble
 from forecast.guards import Stop
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from forecast.batches import Turn
     from forecast.forecaster import Forecaster
     from forecast.job import Job
-    from forecast.rollout import Forecast
 
 _PATIENCE = timedelta(days=7)
 """Torchrun ends all processes when one of them fails, so that none waits in vain."""
@@ -52,16 +51,10 @@ def joined() -> Iterator[int]:
         If another process failed.
     """
     distributed.init_process_group("gloo", timeout=_PATIENCE)
-    number = distributed.get_rank()
     try:
-        yield number
-        if number == 0:
+        yield distributed.get_rank()
+        if distributed.get_rank() == 0:
             _broadcast(None)
-    except RuntimeError as error:  # gloo has no kinds of errors
-        raise SphercastError(
-            f"process {number} of torchrun lost another ({' '.join(str(error).split())[:100]}); look at what that one "
-            "said, mend it, and run the same command to go on"
-        ) from error
     finally:
         distributed.destroy_process_group()
 
@@ -69,14 +62,12 @@ def joined() -> Iterator[int]:
 def over_processes(ensemble: Ensemble) -> Iterator[Advance]:
     """Compute all advances that are still to come, in order, in all processes; for process 0."""
     _broadcast({
-        "batches": ensemble.plan.to_json(), "steps": ensemble.plan.steps, "committed": ensemble.committed,
+        "batches": ensemble.plan.to_json(), "steps": ensemble.plan.steps, "computed": ensemble.computed,
         "initial_sha256": ensemble.initial.sha256(),
     })  # fmt: skip
-    batches = ensemble.plan.batches
-    for turn, forecast in _turns(ensemble):
-        members = batches[turn.batch]
-        states, stopped = (forecast.states.cpu(), forecast.stopped) if forecast else _received(ensemble, turn, members)
-        yield Advance(turn, members, states.numpy(), stopped)
+    batches = Batches(ensemble)
+    for turn in ensemble.plan.turns(ensemble.computed):
+        yield batches.advance(turn) if _sender(turn) == 0 else _received(ensemble, turn)
 
 
 def help_out(job: Job, forecaster: Forecaster, work: Path) -> None:
@@ -91,44 +82,38 @@ def help_out(job: Job, forecaster: Forecaster, work: Path) -> None:
         if asked["initial_sha256"] != job.initial.sha256():
             raise DataError("got other initial data than process 0 of torchrun; give all of them the same, or one disk")
         plan = Plan.of_json(asked["batches"], asked["steps"])
-        ensemble = Ensemble(forecaster, job.initial, plan, job.seed, job.antithetic, work, asked["committed"])
+        ensemble = Ensemble(forecaster, job.initial, plan, job.seed, job.antithetic, work, asked["computed"])
         _send_own(ensemble)
 
 
 def _send_own(ensemble: Ensemble) -> None:
-    """While one step is sent, the next is computed."""
-    under_way: list[tuple[Any, Tensor]] = []
-    for turn, forecast in _turns(ensemble):
-        if forecast is None:
-            continue
-        _wait(under_way)
-        members = ensemble.plan.batches[turn.batch]
-        tensors = (forecast.states.cpu().contiguous(), _packed(forecast.stopped, members))
-        under_way = [(distributed.isend(tensor, 0), tensor) for tensor in tensors]
-    _wait(under_way)
+    """The next step of a batch is begun when process 0 has taken the one before, so that a kill costs one."""
+    batches = Batches(ensemble)
+    sending: dict[int, list[tuple[Any, Tensor]]] = {}
+    for turn in ensemble.plan.turns(ensemble.computed):
+        if _sender(turn) == distributed.get_rank():
+            _wait(sending.pop(turn.batch, ()))
+            _, members, states, stopped = batches.advance(turn)
+            tensors = torch.from_numpy(np.ascontiguousarray(states)), _packed(stopped, members)
+            with _losing_none():
+                sending[turn.batch] = [(distributed.isend(tensor, 0), tensor) for tensor in tensors]
+    for last in sending.values():
+        _wait(last)
 
 
-def _turns(ensemble: Ensemble) -> Iterator[tuple[Turn, Forecast | None]]:
-    """All turns in order, with the forecasts of this process's batches and None for those of others."""
-    own: dict[int, Iterator[Forecast]] = {}
-    for turn in ensemble.plan.turns(ensemble.committed):
-        if turn.batch % distributed.get_world_size() != distributed.get_rank():
-            yield turn, None
-            continue
-        if turn.batch not in own:
-            own[turn.batch] = ensemble.rollout(turn.batch)
-        yield turn, next(own[turn.batch])
-        if turn.step == ensemble.plan.steps:
-            del own[turn.batch]
+def _sender(turn: Turn) -> int:
+    """The number of the process that computes it."""
+    return int(turn.batch % distributed.get_world_size())
 
 
-def _received(ensemble: Ensemble, turn: Turn, members: Sequence[int]) -> tuple[Tensor, dict[int, Stop]]:
-    sender = turn.batch % distributed.get_world_size()
-    states = torch.empty((len(members), len(ensemble.forecaster.channels), *ensemble.forecaster.grid.shape))
+def _received(ensemble: Ensemble, turn: Turn) -> Advance:
+    members, shape = ensemble.plan.batches[turn.batch], ensemble.forecaster.grid.shape
+    states = torch.empty((len(members), len(ensemble.forecaster.channels), *shape))
     packed = torch.empty(_BYTES_OF_A_STOP * len(members), dtype=torch.uint8)
-    distributed.recv(states, sender)
-    distributed.recv(packed, sender)
-    return states, _unpacked(packed)
+    with _losing_none():
+        for tensor in (states, packed):
+            distributed.recv(tensor, _sender(turn))
+    return Advance(turn, members, states.numpy(), _unpacked(packed))
 
 
 def _packed(stopped: Mapping[int, Stop], members: Sequence[int]) -> Tensor:
@@ -142,13 +127,27 @@ def _unpacked(packed: Tensor) -> dict[int, Stop]:
     return {stop.member: stop for stop in stops}
 
 
-def _wait(under_way: Sequence[tuple[Any, Tensor]]) -> None:
-    for work, _ in under_way:
-        work.wait()
+def _wait(sending: Sequence[tuple[Any, Tensor]]) -> None:
+    with _losing_none():
+        for work, _ in sending:
+            work.wait()
 
 
 def _broadcast(value: dict[str, Any] | None) -> dict[str, Any] | None:
     """What process 0 says to all."""
     said = [value]
-    distributed.broadcast_object_list(said, src=0)
+    with _losing_none():
+        distributed.broadcast_object_list(said, src=0)
     return said[0]
+
+
+@contextmanager
+def _losing_none() -> Iterator[None]:
+    """Around all that is said between processes."""
+    try:
+        yield
+    except RuntimeError as error:  # gloo has no kinds of errors
+        raise SphercastError(
+            f"process {distributed.get_rank()} of torchrun lost another ({' '.join(str(error).split())[:100]}); look "
+            "at what that one said, mend it, and run the same command to go on"
+        ) from error

@@ -1,20 +1,22 @@
-"""An HDF5 file that takes ready chunks and says where in the file they are."""
+"""An HDF5 file that takes ready fields, in chunks or plain, and says where in the file they are."""
 
 from __future__ import annotations
 
 import os
-import zlib
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from operator import mul
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from forecast.output.chunks import Chunk
+from forecast.output.chunks import Chunk, checksum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from forecast.output.chunks import Raw
 
 _ROOM = 2**20
 """Bytes that what HDF5 writes at the end may take."""
@@ -23,26 +25,33 @@ _SMALL = 2048
 _NOWHERE = "sphercast abandoned output"
 
 
+class _Stored(NamedTuple):
+    """A variable of the file; if it is not in chunks, where it begins and its dimensions' strides, in bytes."""
+
+    data: Any
+    start: int | None = None
+    strides: tuple[int, ...] = ()
+
+
 class ChunkFile:
-    """A file that the netCDF library made, open for more; chunks go to the disk at once, all else when it is closed."""
+    """A file that the netCDF library made, open for more; fields go to the disk at once, all else when it is closed."""
 
     def __init__(self, path: Path) -> None:
         self._file = h5py.File(path, "r+")
         self._raw = os.open(path, os.O_RDWR)
         self._size, self._behind = self._file.id.get_filesize(), 0
-        self._data: dict[str, Any] = {}
+        self._stored: dict[str, _Stored] = {}
 
-    def put(self, variable: str, place: tuple[int, ...], raw: bytes) -> Chunk:
-        """Write the chunk of ``variable`` whose first value has the position ``place``."""
-        if variable not in self._data:
-            self._data[variable] = self._file[variable].id  # looking it up takes longer than writing
-        data, end = self._data[variable], self._size
-        data.write_direct_chunk(place, raw)
-        self._size = self._file.id.get_filesize()
-        nothing_else = len(raw) > _SMALL and self._size == end + len(raw)
-        offset = end if nothing_else else self._find(data, place, raw, end)
-        self._behind = offset + len(raw)
-        return Chunk(variable, place, offset, len(raw), zlib.crc32(raw))
+    def put(self, variable: str, place: tuple[int, ...], raw: Raw) -> Chunk:
+        """Write the chunk of ``variable`` whose first value has the position ``place``.
+
+        Of a variable without chunks, values that lie one after the other.
+        """
+        if variable not in self._stored:
+            self._stored[variable] = self._look_up(variable)  # which takes longer than writing
+        stored = self._stored[variable]
+        put = self._put_chunk if stored.start is None else self._put_plainly
+        return Chunk(variable, place, put(stored, place, raw), len(raw), checksum(raw))
 
     def finish(self, values: Mapping[str, Any], attributes: Mapping[str, str]) -> None:
         """Write the ``values`` of further variables, global ``attributes`` and all that is left, and close.
@@ -75,7 +84,34 @@ class ChunkFile:
         os.close(nowhere)
         os.close(self._raw)
 
-    def _find(self, data: Any, place: tuple[int, ...], raw: bytes, end: int) -> int:
+    def _look_up(self, variable: str) -> _Stored:
+        found = self._file[variable]
+        if found.chunks is not None:
+            return _Stored(found.id)
+        found[(0,) * found.ndim] = 0  # only then HDF5 gives it its place
+        self._file.flush()  # so that HDF5 does not write it once more over what is put there
+        self._size = self._file.id.get_filesize()
+        os.posix_fallocate(self._raw, found.id.get_offset(), found.nbytes)  # a disk that is too small says so now
+        strides = np.cumprod([found.dtype.itemsize, *found.shape[:0:-1]])[::-1]
+        return _Stored(found.id, found.id.get_offset(), tuple(strides.tolist()))
+
+    def _put_plainly(self, stored: _Stored, place: tuple[int, ...], raw: Raw) -> int:
+        offset = int((stored.start or 0) + sum(map(mul, place, stored.strides)))
+        written = 0
+        while written < len(raw):  # where only a part has room, the next part says why
+            written += os.pwrite(self._raw, raw[written:], offset + written)  # type: ignore[arg-type]  # numpy lacks it
+        return offset
+
+    def _put_chunk(self, stored: _Stored, place: tuple[int, ...], raw: Raw) -> int:
+        data, end = stored.data, self._size
+        data.write_direct_chunk(place, raw)
+        self._size = self._file.id.get_filesize()
+        nothing_else = len(raw) > _SMALL and self._size == end + len(raw)
+        offset = end if nothing_else else self._find(data, place, raw, end)
+        self._behind = offset + len(raw)
+        return offset
+
+    def _find(self, data: Any, place: tuple[int, ...], raw: Raw, end: int) -> int:
         """Where a chunk was put: at what was the file's end, or if small behind the last one, or HDF5 must say.
 
         HDF5 goes through all chunks of the variable to say it.

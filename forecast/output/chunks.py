@@ -12,6 +12,7 @@ from errno import EIO
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import google_crc32c
 import numpy as np
 
 from data_pipeline.errors import SphercastError
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    Raw = bytes | NDArray[np.uint8]
+    """Bytes, which lie one after the other."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,7 +40,7 @@ class LostOutput(SphercastError):  # noqa: N818, it says what happened
 
 
 class Chunk(NamedTuple):
-    """One stored field: its variable, position of its first value, place in the file in bytes, and CRC-32."""
+    """Stored values: their variable, position of the first one, place in the file in bytes, and CRC-32C."""
 
     variable: str
     place: tuple[int, ...]
@@ -51,6 +55,11 @@ def encoded(field: NDArray[np.float32], compression: int) -> bytes:
         return field.tobytes()
     shuffled = field.reshape(-1).view(np.uint8).reshape(-1, field.itemsize).T
     return zlib.compress(shuffled.tobytes(), compression)
+
+
+def checksum(raw: Raw) -> int:
+    """CRC-32C, which processors have an instruction for."""
+    return int(google_crc32c.value(raw))
 
 
 def in_threads(make: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

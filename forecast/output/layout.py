@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from data_pipeline.errors import ConfigError
+from data_pipeline.stations import read_stations
 from data_pipeline.times import HOUR
-from forecast.output.points import Stations, read_stations
+from forecast.output.points import Stations
 from forecast.output.region import Region
 
 if TYPE_CHECKING:
@@ -51,6 +53,16 @@ class Field(NamedTuple):
     row: int
     column: int
     layer: int | None
+
+
+class Block(NamedTuple):
+    """All levels of a variable of one member: (level, *space), missing where it lacks one, or without levels."""
+
+    variable: str
+    row: int
+    column: int
+    with_level: bool
+    values: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,55 @@ class Selection:
             row = self.members.index(member)
             for number, (channel, layer) in enumerate(zip(self.channels, layers, strict=True)):
                 yield Field((position, number), channel, row, column, layer)
+
+    def blocks(self, members: Sequence[int], step: int, cut: NDArray[np.float32]) -> Iterator[Block]:
+        """The fields of a batch, of which ``cut`` is what belongs here, the levels of a variable together."""
+        if step not in self.steps:
+            return
+        column = self.steps.index(step)
+        for position, member in enumerate(members):
+            if member in self.members:
+                row = self.members.index(member)
+                for variable in self._stacks:
+                    yield Block(variable.name, row, column, variable.with_level, variable.of(cut[position]))
+
+    @cached_property
+    def _stacks(self) -> list[_Stack]:
+        levels = self.levels
+        numbered = list(enumerate(self.channels))
+        return [
+            _Stack(
+                name,
+                tuple(number for number, channel in numbered if channel.variable_name == name),
+                tuple(levels.index(level) for level in held or ()),
+                len(levels),
+            )
+            for name, held in self.channels.variables.items()
+        ]
+
+
+class _Stack(NamedTuple):
+    """The channels of a variable by position, and the positions of their levels among all ``levels`` of the file."""
+
+    name: str
+    channels: tuple[int, ...]
+    layers: tuple[int, ...]
+    levels: int
+
+    @property
+    def with_level(self) -> bool:
+        return bool(self.layers)
+
+    def of(self, member: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cut from a member's channels (channel, *space): (level, *space), or (*space)."""
+        first = self.channels[0]
+        if not self.layers:
+            return np.asarray(member[first])
+        if self.layers == tuple(range(self.levels)) and self.channels == tuple(range(first, first + self.levels)):
+            return np.asarray(member[first : first + self.levels])
+        values = np.full((self.levels, *member.shape[1:]), np.nan, np.float32)
+        values[list(self.layers)] = member[list(self.channels)]
+        return values
 
 
 def select(layout: EnsembleLayout, config: OutputConfig, member: int | None = None) -> Selection:

@@ -1,8 +1,10 @@
-"""NetCDF: structure by the netCDF library, fields as ready chunks by h5py, which says where in the file they are."""
+"""NetCDF: structure by the netCDF library; fields as ready chunks by h5py, or plain, at their places in the file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from forecast.output.chunks import encoded, in_threads
 from forecast.output.resumable import ResumableFile
@@ -10,15 +12,15 @@ from forecast.output.rounding import rounded
 from forecast.output.structure import STEPS, STOPPED, steps_completed, stopped_in_words, write_structure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from forecast.guards import Stop
     from forecast.output.config import OutputConfig
-    from forecast.output.layout import Field, Selection
+    from forecast.output.layout import Block, Field, Selection
+    from forecast.output.resumable import Placed
 
 
 class NetcdfSink:
@@ -33,14 +35,12 @@ class NetcdfSink:
 
     def write(self, advance: int, members: Sequence[int], step: int, states: NDArray[np.float32]) -> None:
         """As ``Sink.write``."""
-        fields = list(self.selection.fields(members, step))
-        cut = rounded(self.selection.cut(states), self.config.keep_bits) if fields else states
-        each = in_threads if self.config.compression else map
-        data = each(lambda field: encoded(cut[field.source], self.config.compression), fields)
-        chunks = (
-            (field.channel.variable_name, self._place(field), raw) for field, raw in zip(fields, data, strict=True)
-        )
-        self._file.write(advance, chunks)
+        if step not in self.selection.steps:
+            self._file.write(advance, ())
+            return
+        cut = rounded(self.selection.cut(states), self.config.keep_bits)
+        put = self._compressed if self.config.compression else self._plain
+        self._file.write(advance, put(members, step, cut))
 
     def finish(self, stopped: Mapping[int, Stop]) -> Path:
         """As ``Sink.finish``."""
@@ -52,7 +52,19 @@ class NetcdfSink:
         """As ``Sink.close``."""
         self._file.close()
 
-    def _place(self, field: Field) -> tuple[int, ...]:
-        row = () if self.selection.one_member else (field.row,)
-        layer = () if field.layer is None else (field.layer,)
-        return (*row, field.column, *layer, *self._corner)
+    def _compressed(self, members: Sequence[int], step: int, cut: NDArray[np.float32]) -> Iterator[Placed]:
+        """A chunk for each field."""
+        fields = list(self.selection.fields(members, step))
+        chunks = in_threads(lambda field: encoded(cut[field.source], self.config.compression), fields)
+        for field, raw in zip(fields, chunks, strict=True):
+            yield field.channel.variable_name, self._place(field, [] if field.layer is None else [field.layer]), raw
+
+    def _plain(self, members: Sequence[int], step: int, cut: NDArray[np.float32]) -> Iterator[Placed]:
+        """The levels of a variable are one piece of the file."""
+        for block in self.selection.blocks(members, step, cut):
+            raw = np.ascontiguousarray(block.values).reshape(-1).view(np.uint8)
+            yield block.variable, self._place(block, [0] if block.with_level else []), raw
+
+    def _place(self, part: Field | Block, layer: Sequence[int]) -> tuple[int, ...]:
+        row = () if self.selection.one_member else (part.row,)
+        return (*row, part.column, *layer, *self._corner)

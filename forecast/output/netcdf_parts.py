@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import netCDF4
 import numpy as np
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 BOUNDS = "bnds"
 """The dimension of the two ends of an interval."""
+MISSING = np.float32(np.nan)
 _ROOM = 2**20
 
 
@@ -32,6 +34,8 @@ def write_parts(path: Path, define: Callable[[netCDF4.Dataset], None]) -> None:
     path.write_bytes(bytes(_ROOM))  # of a full disk the netCDF library says only 'HDF error'
     with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         define(file)
+    with h5py.File(path, "r+") as plain:
+        _say_what_is_missing(plain)
 
 
 def define_axis(file: netCDF4.Dataset, name: str, values: NDArray[Any], **attributes: str) -> None:
@@ -84,7 +88,18 @@ def define_heights(file: netCDF4.Dataset, heights: Mapping[str, int]) -> None:
 def define_field(
     file: netCDF4.Dataset, name: str, dims: tuple[str, ...], whole: Collection[str], compression: int
 ) -> netCDF4.Variable[Any]:
-    """A variable of float32, missing until it is written, whose chunks have all of the dimensions ``whole``."""
+    """A variable of float32, whose chunks have all of the dimensions ``whole``, missing until they are written.
+
+    Without compression it is plain: its values follow each other in the file.
+    """
     chunks = [len(file.dimensions[dim]) if dim in whole else 1 for dim in dims]
-    deflated: dict[str, Any] = {"zlib": True, "complevel": compression, "shuffle": True} if compression else {}
-    return file.createVariable(name, "f4", dims, chunksizes=chunks, fill_value=np.float32(np.nan), **deflated)
+    stored: dict[str, Any] = {"chunksizes": chunks, "zlib": True, "complevel": compression, "shuffle": True}
+    plain: dict[str, Any] = {"contiguous": True, "fill_value": False}
+    return file.createVariable(name, "f4", dims, **({"fill_value": MISSING, **stored} if compression else plain))
+
+
+def _say_what_is_missing(file: h5py.File) -> None:
+    """The fill value of plain fields, which the netCDF library would write everywhere before they are written."""
+    for field in file.values():
+        if field.dtype == MISSING.dtype and field.chunks is None:
+            field.attrs.create("_FillValue", MISSING, (1,))

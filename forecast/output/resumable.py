@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import zlib
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.publish import sync
 from forecast.output.chunk_file import ChunkFile
-from forecast.output.chunks import Chunk, LostOutput, Record, naming, read_record
+from forecast.output.chunks import LostOutput, Record, checksum, naming, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    Placed = tuple[str, tuple[int, ...], bytes]
-    """A chunk to be written: its variable, the position of its first value, and its bytes."""
+    from forecast.output.chunks import Chunk, Raw
+
+    Placed = tuple[str, tuple[int, ...], Raw]
+    """What is to be written: its variable, the position of its first value, and its bytes."""
 
 
 class ResumableFile:
@@ -73,7 +74,7 @@ class ResumableFile:
         with self.path.open("rb") as old:
             for advance, chunks in enumerate(kept):
                 raw = [os.pread(old.fileno(), chunk.size, chunk.offset) for chunk in chunks]
-                bad = [chunk for chunk, data in zip(chunks, raw, strict=True) if zlib.crc32(data) != chunk.crc]
+                bad = [chunk for chunk, data in zip(chunks, raw, strict=True) if checksum(data) != chunk.crc]
                 if bad:
                     raise LostOutput(advance, self.path, f"a field of {bad[0].variable} is damaged")
                 copies = [

@@ -5,28 +5,23 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
-import zlib
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from forecast.output.attributes import hours_since_epoch
-from forecast.output.chunks import Chunk, LostOutput, Record, encoded, in_threads, naming, read_record
+from forecast.output.chunks import Chunk, LostOutput, Record, checksum, encoded, in_threads, naming, read_record
 from forecast.output.rounding import rounded
 from forecast.output.zarr_metadata import metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from forecast.guards import Stop
     from forecast.output.config import OutputConfig
-    from forecast.output.layout import Selection
-
-Block = tuple[str, tuple[int, ...], "NDArray[np.float32]"]
-"""Variable, position of its first value, and values (level, latitude, longitude), or without levels."""
+    from forecast.output.layout import Block, Selection
 
 
 class ZarrSink:
@@ -71,32 +66,22 @@ class ZarrSink:
         """As ``Sink.close``."""
         self._record.close()
 
-    def _blocks(self, members: Sequence[int], step: int, states: NDArray[np.float32]) -> list[Block]:
-        """What a batch adds: the levels of a variable together, missing where it lacks one."""
-        fields = list(self.selection.fields(members, step))
-        cut = rounded(self.selection.cut(states), self.config.keep_bits) if fields else states
-        levels = len(self.selection.levels)
-        blocks: dict[tuple[str, tuple[int, ...]], NDArray[np.float32]] = {}
-        for field in fields:
-            values = cut[field.source]
-            layers = [] if field.layer is None else [0]
-            key = field.channel.variable_name, (0, field.column, field.row, *layers, 0, 0)
-            if field.layer is None:
-                blocks[key] = values
-            else:
-                blocks.setdefault(key, np.full((levels, *values.shape), np.nan, np.float32))[field.layer] = values
-        return [(*key, values) for key, values in blocks.items()]
+    def _blocks(self, members: Sequence[int], step: int, states: NDArray[np.float32]) -> Iterator[Block]:
+        if step not in self.selection.steps:
+            return iter(())
+        cut = rounded(self.selection.cut(states), self.config.keep_bits)
+        return self.selection.blocks(members, step, cut)
 
     def _put(self, block: Block) -> Chunk:
-        name, place, values = block
-        raw = encoded(values, self.config.compression)
-        _file(self.path, name, place).write_bytes(raw)
-        return Chunk(name, place, 0, len(raw), zlib.crc32(raw))
+        place = (0, block.column, block.row, *([0] if block.with_level else []), 0, 0)
+        raw = encoded(block.values, self.config.compression)
+        _file(self.path, block.variable, place).write_bytes(raw)
+        return Chunk(block.variable, place, 0, len(raw), checksum(raw))
 
     def _check(self, advance: int, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
             file = _file(self.path, chunk.variable, chunk.place)
-            if not file.is_file() or zlib.crc32(file.read_bytes()) != chunk.crc:
+            if not file.is_file() or checksum(file.read_bytes()) != chunk.crc:
                 raise LostOutput(advance, self.path, f"a field of {chunk.variable} is damaged")
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import zlib
 from typing import TYPE_CHECKING, Any
 
+import google_crc32c
 import numpy as np
 
 from forecast.output.chunks import Chunk, LostOutput, Record, read_record
@@ -79,7 +79,7 @@ class Spool:
                 content = np.ascontiguousarray(fields[rows.index(row), number])
                 file.seek(self._offset(number, row))
                 file.write(content.data)  # by hand: of a full disk a mapped file kills the process
-                crc = zlib.crc32(content.data, crc)
+                crc = google_crc32c.extend(crc, content.tobytes())
         self._note(advance, lead, rows, crc)
 
     def fields(self, lead: int) -> Fields:
@@ -107,7 +107,7 @@ class Spool:
         with self._file(lead).open("rb") as file:
             for number, row in self._places(rows):
                 file.seek(self._offset(number, row))
-                crc = zlib.crc32(file.read(self._size), crc)
+                crc = google_crc32c.extend(crc, file.read(self._size))
         return crc
 
     def _places(self, rows: Sequence[int]) -> list[tuple[int, int]]:

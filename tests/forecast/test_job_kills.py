@@ -14,6 +14,7 @@ import pytest
 
 from data_pipeline.errors import ConfigError
 from forecast import ensemble as ensembles
+from forecast import running
 from forecast.batches import Plan, batches_of
 from forecast.checkpoint import save_checkpoint, write_tensors
 from forecast.ensemble import Ensemble, here
@@ -21,7 +22,7 @@ from forecast.job import Job, Origin
 from forecast.job import run as run_job
 from forecast.output import OutputConfig, read_manifest
 from forecast.output import manifest as manifests
-from forecast.restart import what_is_kept
+from forecast.restart import note_written, what_is_kept
 from forecast.stopping import STOPPED
 
 from .runs import BATCH, MEMBERS, OUTPUTS, STEPS, hashes, start
@@ -77,8 +78,8 @@ def test_goes_on_to_the_same_bytes(
     folder = tmp_path / "killed"
     with pytest.raises(KilledError):
         run_job(job, forecaster, folder, OUTPUTS, spread=killed_after(advances), progress=False)
-    kept = what_is_kept(folder / ".forecast.partial", PLAN).advances
-    assert advances - len(PLAN.batches) <= kept <= advances, "at most one step of every batch is repeated"
+    kept = what_is_kept(folder / ".forecast.partial", PLAN)
+    assert kept.computed == advances, "no step that was computed is repeated"
     steps, rollout = [], ensembles.rollout
 
     def counted(*args: Any, **options: Any) -> Any:
@@ -88,9 +89,30 @@ def test_goes_on_to_the_same_bytes(
 
     monkeypatch.setattr(ensembles, "rollout", counted)
     run_job(job, forecaster, folder, OUTPUTS, progress=False)
-    assert len(steps) == PLAN.advances - kept
+    assert len(steps) == PLAN.advances - advances
     assert hashes(folder) == whole
     assert not (folder / ".forecast.partial").exists()
+
+
+@pytest.mark.parametrize("batch", [BATCH, MEMBERS])
+def test_files_get_what_they_lack_from_the_kept_states(
+    tmp_path: Path, forecaster: Forecaster, job: Job, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    job = replace(job, batch=batch)
+    run_job(job, forecaster, tmp_path / "whole", OUTPUTS, progress=False)
+
+    def killed(work: Path, advances: int) -> None:
+        if advances == 4:
+            raise KilledError
+        note_written(work, advances)
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(running, "note_written", killed)
+        run_job(job, forecaster, tmp_path / "killed", OUTPUTS, progress=False)
+    kept = what_is_kept(tmp_path / "killed" / ".forecast.partial", replace(PLAN, groups=(tuple(batches_of(5, batch)),)))
+    assert kept.written == 3 < kept.computed
+    run_job(job, forecaster, tmp_path / "killed", OUTPUTS, progress=False)
+    assert hashes(tmp_path / "killed") == hashes(tmp_path / "whole")
 
 
 def test_kill_9_at_random_moments(
@@ -179,7 +201,7 @@ def test_a_run_that_was_begun_outlives_another_that_is_there(
     with pytest.raises(KilledError):
         run_job(job, forecaster, tmp_path, OUTPUTS, spread=killed_after(4), progress=False)
     assert run_job(other, forecaster, tmp_path, OUTPUTS, progress=False) == done
-    assert what_is_kept(tmp_path / ".forecast.partial", PLAN).advances > 0
+    assert what_is_kept(tmp_path / ".forecast.partial", PLAN).computed > 0
     run_job(job, forecaster, tmp_path, OUTPUTS, progress=False)
     assert hashes(tmp_path) == whole
 
@@ -231,6 +253,6 @@ def test_sigterm_in_the_middle_of_a_rollout(
     assert (running.returncode, errors) == (143, STOPPED + "\n")
     assert [path.name for path in (tmp_path / "a").iterdir()] == [".f.partial"]
     again = subprocess.run(slow, capture_output=True, text=True, check=True, env=environment)
-    assert again.stdout.count("step") <= 16 - 6 + 3
+    assert again.stdout.count("step") <= 16 - 6 + 1
     assert run(*words("b/f.nc")).code == 0
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")

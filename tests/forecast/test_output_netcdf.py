@@ -81,11 +81,17 @@ def test_one_field_per_chunk_compressed(raw: netCDF4.Dataset) -> None:
         assert field.dtype == np.float32
 
 
-def test_without_compression_there_are_no_filters(tmp_path: Path) -> None:
+def test_without_compression_fields_lie_plainly_one_after_the_other(tmp_path: Path) -> None:
     with netCDF4.Dataset(write_one(tmp_path, compression=0)) as raw:
         assert not raw["temperature"].filters()["zlib"]
-        assert not raw["temperature"].filters()["shuffle"]
+        for name in ("temperature", "mean_sea_level_pressure"):
+            assert raw[name].chunking() == "contiguous"
+            assert np.isnan(raw[name].getncattr("_FillValue"))
         np.testing.assert_array_equal(raw["mean_sea_level_pressure"][:], all_states()[:, :, 3])
+        raw.set_auto_mask(False)
+        np.testing.assert_array_equal(raw["level"][:], [500, 850])
+        assert np.isnan(raw["geopotential"][:, :, 1]).all(), "a level that the variable does not have"
+        np.testing.assert_array_equal(raw["geopotential"][:, :, 0], all_states()[:, :, CHANNELS.index("geopotential_500")])
 
 
 @pytest.mark.parametrize(

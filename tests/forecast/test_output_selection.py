@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from data_pipeline.errors import ConfigError, DataError
 from data_pipeline.grid import Grid
 from data_pipeline.regrid import Points, Regridder
+from data_pipeline.stations import read_stations
 from forecast.output import EnsembleLayout, OutputConfig, output_config
 from forecast.output.layout import select
-from forecast.output.points import Stations, read_stations
+from forecast.output.points import Stations
 from forecast.output.region import Region
 from tests.forecast.outputs import CHANNELS, GRID, INITIAL, LAYOUT, TIMES, all_states, write_one
 

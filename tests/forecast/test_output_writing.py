@@ -159,10 +159,16 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize(("name", "limit"), [("forecast.nc", 60_000), ("forecast.zarr", 1000)])
-def test_full_disk_is_an_oserror_with_the_path_and_can_be_resumed(tmp_path: Path, name: str, limit: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "compression", "limit"),
+    [("forecast.nc", 4, 60_000), ("forecast.nc", 0, 20_000), ("forecast.zarr", 4, 1000)],
+)
+def test_full_disk_is_an_oserror_with_the_path_and_can_be_resumed(
+    tmp_path: Path, name: str, compression: int, limit: int
+) -> None:
     work, committed = tmp_path / "work", []
-    (sink,) = open_sinks([OutputConfig(name=name)], LAYOUT, ATTRIBUTES, work, 0)
+    output = OutputConfig(name=name, compression=compression)
+    (sink,) = open_sinks([output], LAYOUT, ATTRIBUTES, work, 0)
     with (  # noqa: PT012
         pytest.raises(OSError, match=rf"\[Errno 27\] File too large: '.*{name}'") as full,
         largest_file(limit),
@@ -173,10 +179,10 @@ def test_full_disk_is_an_oserror_with_the_path_and_can_be_resumed(tmp_path: Path
     sink.close()
     assert full.value.filename == str(work / name)
     assert len(committed) < len(ADVANCES)
-    (sink,) = open_sinks([OutputConfig(name=name)], LAYOUT, ATTRIBUTES, work, len(committed))
+    (sink,) = open_sinks([output], LAYOUT, ATTRIBUTES, work, len(committed))
     put([sink], len(committed))
     sink.finish({})
-    write(tmp_path / "whole", OutputConfig(name=name))
+    write(tmp_path / "whole", output)
     assert sums(work) == sums(tmp_path / "whole")
 
 

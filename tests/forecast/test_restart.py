@@ -18,6 +18,7 @@ from forecast.restart import (
     Run,
     forget_states,
     holds_states,
+    note_written,
     read_run,
     read_state,
     require_same,
@@ -46,7 +47,7 @@ def write(work: Path, advances: int) -> None:
 def test_the_last_two_states_of_every_batch_come_back(tmp_path: Path, advances: int) -> None:
     write(tmp_path, advances)
     kept = what_is_kept(tmp_path, PLAN)
-    assert kept.advances == advances
+    assert kept.computed == advances
     assert set(kept.stopped) == ({1} if advances >= 3 else set())
     for batch, last in enumerate(PLAN.steps_done(advances)):
         for step in range(max(last - 1, 1), last + 1):
@@ -66,7 +67,7 @@ def test_what_a_kill_leaves_beside_does_not_matter(tmp_path: Path) -> None:
     write(tmp_path, 4)
     (tmp_path / ".batch-000.step-00003.safetensors.partial").write_bytes(b"half")
     (tmp_path / "batch-000.step-00000.safetensors").write_bytes(b"an old one that was to be removed")
-    assert what_is_kept(tmp_path, PLAN).advances == 4
+    assert what_is_kept(tmp_path, PLAN).computed == 4
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text", "gone", "older gone"])
@@ -81,7 +82,7 @@ def test_damage_is_noticed(tmp_path: Path, damage: str) -> None:
     else:
         (path if damage == "gone" else tmp_path / "batch-000.step-00001.safetensors").unlink()
     if damage == "gone":
-        assert what_is_kept(tmp_path, PLAN).advances == 3, "as if the last advance had not been"
+        assert what_is_kept(tmp_path, PLAN).computed == 3, "as if the last advance had not been"
         return
     with pytest.raises(LostStateError, match="the forecast must be computed anew"):
         what_is_kept(tmp_path, PLAN)
@@ -94,7 +95,7 @@ def test_batches_that_do_not_fit_together(tmp_path: Path) -> None:
     assert holds_states(tmp_path)
     forget_states(tmp_path)
     assert not holds_states(tmp_path)
-    assert what_is_kept(tmp_path, PLAN).advances == 0
+    assert what_is_kept(tmp_path, PLAN).computed == 0
 
 
 def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,3 +134,18 @@ def test_another_run_is_refused(tmp_path: Path, change: dict[str, object], said:
     with pytest.raises(ConfigError, match=said):
         require_same(RUN.identity, {**RUN.identity, **change}, tmp_path)
     require_same(RUN.identity, RUN.identity, tmp_path)
+
+
+def test_how_far_the_files_are(tmp_path: Path) -> None:
+    write_state(tmp_path, Turn(0, 0, 1), states(Turn(0, 0, 1)), {})
+    assert what_is_kept(tmp_path, PLAN)[:2] == (1, 0)
+    note_written(tmp_path, 1)
+    assert what_is_kept(tmp_path, PLAN)[:2] == (1, 1)
+    note_written(tmp_path, 2)
+    with pytest.raises(LostStateError, match="do not fit together; the forecast must be computed anew"):
+        what_is_kept(tmp_path, PLAN)
+    (tmp_path / "written").write_bytes(b"\0")
+    with pytest.raises(LostStateError, match="written is damaged; the forecast must be computed anew"):
+        what_is_kept(tmp_path, PLAN)
+    forget_states(tmp_path)
+    assert what_is_kept(tmp_path, PLAN) == (0, 0, {})

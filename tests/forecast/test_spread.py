@@ -90,7 +90,7 @@ def test_stops_travel_beside_the_states() -> None:
 def test_a_process_that_sees_other_data(
     forecaster: Forecaster, initial: InitialState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = {"initial_sha256": "other", "batches": PLAN.to_json(), "steps": 3, "committed": 0}
+    asked = {"initial_sha256": "other", "batches": PLAN.to_json(), "steps": 3, "computed": 0}
     monkeypatch.setattr(spread_processes, "_broadcast", lambda _: asked)
     with pytest.raises(DataError, match="got other initial data than process 0 of torchrun; give all of them the same"):
         help_out(Job(initial, 5, 3), forecaster, tmp_path)
@@ -99,11 +99,18 @@ def test_a_process_that_sees_other_data(
 def test_a_process_that_loses_another(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}.items():
         monkeypatch.setenv(name, value)
+
+    def closed(*_: object, **__: object) -> None:
+        raise RuntimeError("Connection closed")
+
+    with pytest.raises(RuntimeError, match="of its own"), joined():
+        raise RuntimeError("of its own")
+    monkeypatch.setattr("torch.distributed.broadcast_object_list", closed)
     with (
         pytest.raises(SphercastError, match=r"process 0 of torchrun lost another \(Connection closed\); look at what"),
         joined(),
     ):
-        raise RuntimeError("Connection closed")
+        pass
 
 
 def test_torchrun_and_a_cluster_at_once(
@@ -129,8 +136,8 @@ def test_a_cluster_writes_the_same_bytes(
     assert hashes(tmp_path / "two") == hashes(tmp_path / "one")
 
 
-def ensemble(forecaster: Forecaster, initial: InitialState, work: Path, committed: int = 0) -> Ensemble:
-    return Ensemble(forecaster, initial, PLAN, 3, antithetic=False, work=work, committed=committed)
+def ensemble(forecaster: Forecaster, initial: InitialState, work: Path, computed: int = 0) -> Ensemble:
+    return Ensemble(forecaster, initial, PLAN, 3, antithetic=False, work=work, computed=computed)
 
 
 def test_a_cluster_yields_what_one_process_does_in_the_same_order(
