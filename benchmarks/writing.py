@@ -1,9 +1,9 @@
-"""Writing forecasts, as JSON: beside the disk's own rate, and what it costs a run of the demo's model.
+"""Writing forecasts, as JSON: beside the disk's own rate, what it costs a run of the demo's model, and peak memory.
 
 ``python -m benchmarks.writing [--megabytes 100] [--steps 4] [--folder DIR]`` writes made-up smooth fields of 20
 channels and 10 members on 64x32 and 240x121 points, fsync included, and the same bytes by plain ``write`` and
 fsync in turns with it; then runs the shipped checkpoint with and without writing, in turns. Each figure is the best of
-three in this one run.
+three in this one run. Last, the peak memory of ``sphercast forecast`` with 50 members for 15 days.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -48,6 +51,7 @@ GRIDS = {
 }
 KINDS = {
     "netcdf": OutputConfig(compression=0),
+    "zarr": OutputConfig(name="forecast.zarr", compression=0),
     "netcdf_compressed": OutputConfig(),
     "zarr_compressed": OutputConfig(name="forecast.zarr"),
 }
@@ -65,6 +69,7 @@ def main() -> None:
         for name, grid in GRIDS.items():
             results[name] = rates(grid, Path(folder) / "out", options.megabytes)
         results["demo_model"] = slowdown(Path(folder) / "run", options.steps)
+        results["peak_megabytes"] = peak_megabytes(Path(folder) / "forecast.nc")
     print(json.dumps(results, indent=2))
 
 
@@ -79,7 +84,10 @@ def rates(grid: Grid, folder: Path, megabytes: int) -> dict[str, float]:
             seconds.setdefault(kind, []).append(timed(lambda: write(folder, output, grid, states, steps), folder))  # noqa: B023
     speeds = {f"{kind}_megabytes_per_second": round(steps * states.nbytes / 1e6 / min(took), 1)
               for kind, took in seconds.items()}  # fmt: skip
-    return {**speeds, "netcdf_over_disk": round(min(seconds["disk"]) / min(seconds["netcdf"]), 2)}
+    over_disk = {
+        f"{kind}_over_disk": round(min(seconds["disk"]) / min(seconds[kind]), 2) for kind in ("netcdf", "zarr")
+    }
+    return {**speeds, **over_disk}
 
 
 def smooth_states(grid: Grid) -> NDArray[np.float32]:
@@ -149,6 +157,13 @@ def slowdown(folder: Path, steps: int) -> dict[str, float]:
         "writing_takes_more_of_the_cores_percent": percent_more(cores["compute_and_write"], cores["compute"]),
         "whole_run_takes_more_percent": percent_more(clock["whole_run"], clock["compute"]),
     }
+
+
+def peak_megabytes(out: Path) -> float:
+    """Of a process that forecasts 50 members of the shipped checkpoint for 15 days."""
+    words = ["forecast", "planet", "--members", "50", "--days", "15", "--out", str(out), "--quiet"]
+    subprocess.run([sys.executable, "-m", "forecast", *words], check=True, stdout=subprocess.DEVNULL)
+    return round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6, 1)
 
 
 def percent_more(more: float, than: float) -> float:

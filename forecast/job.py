@@ -108,13 +108,13 @@ def run(
     DataError
         If all members stopped, or what was written does not read back.
     SphercastError
-        If another process is at work there, or what is there under the name of an output is no forecast.
+        If another process is at work there, or what is there under the name of an output is no forecast of ours.
     OSError
         If the disk is full or fails; what is written stays for the next call.
     """
     layout, work = job.layout(forecaster), work_folder(folder, name)
     names = file_names(outputs, layout, job.attributes())
-    refuse_foreign(folder, names)
+    refuse_foreign(folder, names, work)
     identity = identity_of(job, outputs)
     done = published(folder, name, identity)
     if done is not None and not work.exists():
@@ -178,5 +178,5 @@ def steps_for(forecaster: Forecaster, days: float) -> int:
     steps = days * 24 / forecaster.model.step_hours
     if not 1 <= steps < math.inf or not math.isclose(steps, round(steps), rel_tol=0, abs_tol=1e-6):
         hours = forecaster.model.step_hours
-        raise ConfigError(f"got {days:g} days, expected a multiple of the model's step of {hours} h; change --days")
+        raise ConfigError(f"got {days:g} days, expected a multiple of the model's step of {hours} h; change the number of days")
     return round(steps)

@@ -70,7 +70,7 @@ def require_same(begun: Mapping[str, Any], asked: Mapping[str, Any], work: Path)
             place, old, new = _difference(name.replace("_", " "), begun.get(name), value)
             raise ConfigError(
                 f"{work} holds a forecast that was begun otherwise: {place} was {_shown(old)}, now {_shown(new)}; give "
-                f"the same as before to go on with it, or remove {work} to begin anew"
+                f"the same as before to go on with it, or remove {work} to begin anew (of a job: 'jobs retry --fresh')"
             )
 
 

@@ -59,8 +59,10 @@ class OutputConfig(BaseModel):
         if region is None:
             return None
         south, north, west, east = region
-        if not (-POLE <= south < north <= POLE and max(abs(west), abs(east)) <= CIRCLE and west != east):
-            raise ValueError(_FOUR_SIDES)
+        if not -POLE <= south < north <= POLE:
+            raise ValueError(f"got south {south:g}, north {north:g}, expected to ascend within -90 to 90; {_FOUR_SIDES}")
+        if max(abs(west), abs(east)) > CIRCLE or west == east:
+            raise ValueError(f"got west {west:g}, east {east:g}, expected two within -360 to 360; {_FOUR_SIDES}")
         return region
 
     @model_validator(mode="after")

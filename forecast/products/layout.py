@@ -85,11 +85,11 @@ def _chosen_members(source: Source, config: ProductsConfig) -> tuple[int, ...]:
         return tuple(rows)
     if source.control is None:
         raise DataError(
-            f"{source.path} names no control member (attribute control_member) to be left out; use control: in"
+            f"{source.path} names no control member (attribute control_member) to be left out; leave it in"
         )
     kept = tuple(row for row in rows if source.members[row] != source.control)
     if not kept:
-        raise DataError(f"{source.path} has the control member only, so nothing is left without it; use control: in")
+        raise DataError(f"{source.path} has the control member only, so nothing is left without it; leave it in")
     return kept
 
 
