@@ -15,12 +15,13 @@ from forecast.devices import choose_device
 from forecast.ensemble import here
 from forecast.initial import first_time, given_members, initial_state, open_members, parse_time
 from forecast.job import NAME, Origin
-from forecast.memory import parse_memory
 from forecast.output import Manifest, output_config, read_manifest
 from forecast.output.config import MEMBER
-from forecast.perturbations import AnalysisMembers, LaggedPerturbation, NoisePerturbation, perturbed_states
+from forecast.perturbation_kinds import AnalysisMembers, LaggedPerturbation, NoisePerturbation, described
+from forecast.perturbations import perturbed_states
 from forecast.products import ProductsConfig
 from forecast.published import manifest_name
+from forecast.sizes import parse_memory
 from forecast.spread_processes import help_out, joined, over_processes, processes
 from forecast.validation import parse_yaml, validated
 
@@ -49,13 +50,18 @@ def outputs_of(out: Sequence[Path], points: Path | None, **options: Any) -> tupl
     Raises
     ------
     ConfigError
-        If the files are in several folders or have the same name, or an option cannot be.
+        If the files are in several folders or have the same name, or an option cannot be, or points come from a pipe.
     """
     folders = {path.parent.absolute() for path in out}
     if len(folders) > 1:
         raise ConfigError(f"got --out in {len(folders)} folders, expected one, as a forecast is published in one piece")
     given = {key: value.split(",") if isinstance(value, str) else value for key, value in options.items()}
     outputs: list[FileConfig] = [output_config(name=path.name, **given) for path in out]
+    if points is not None and points.exists() and not points.is_file():
+        raise ConfigError(
+            f"got --points {points}, expected a file, which is read again when the forecast goes on; write the "
+            "stations into one"
+        )
     if points is not None:
         outputs.append(output_config(name=f"{points.stem}.nc", points=points, **{**given, "region": None}))
     names = [output.name for output in outputs]
@@ -114,8 +120,7 @@ def loaded(
     path = find_checkpoint(checkpoint)
     forecaster = load_checkpoint(path).to(choose_device(device))
     said = provenance(path)
-    control = 0 if getattr(perturbation, "control", False) else None
-    origin = Origin(path.name, said["sha256"], data, str(perturbation or "none"), control)
+    origin = Origin(path.name, said["sha256"], data, *described(perturbation))
     return forecaster, origin, {f"checkpoint_{key}": value for key, value in said.items()}
 
 

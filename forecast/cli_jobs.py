@@ -7,8 +7,9 @@ import logging
 import os
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from forecast.service.clock import Clock
+    from forecast.service.job_file import JobFile
     from forecast.service.one_shot import Outcome
     from forecast.service.service import Service
+    from forecast.service.work import Work
 
 
 class Log(StrEnum):
@@ -50,7 +54,7 @@ def run(
     """Make one cycle of a job, unless it is made. Exit code 0: done; 75: try again later; others: it needs you."""
     from forecast.service.one_shot import run_cycle
 
-    with _ending(as_json), serving(job, log) as service:
+    with ending(as_json), serving(job, log) as service:
         outcome = run_cycle(service, _chosen(service, cycle), patient=wait)
     said = _summary(outcome)
     print(json.dumps({"job": service.job.name, **said}) if as_json else _line(outcome))
@@ -64,29 +68,33 @@ def schedule(
 ) -> None:
     """Keep making the cycles of a job as they come due. Stop it with SIGTERM or Ctrl-C; the next start goes on."""
     job = job.absolute()
-    with _ending():
+    with ending():
         while True:
             _schedule(job, once, log)
 
 
 def _schedule(job: Path, once: bool, log: Log | None) -> None:
-    """Returns only if the ledger is damaged: who opens it again has a new one."""
-    from forecast.service.cycle_work import check_job
+    """Returns only if the ledger is damaged, or the job file was changed: whoever opens them again has new ones."""
+    from forecast.service.changes import ChangedError, JobWatch
     from forecast.service.ledger import DamagedError
     from forecast.service.schedule import Scheduler
 
+    _check(job)
     with serving(job, log) as service:
-        check_job(service.job)
         form = log or Log(service.job.log)
-        scheduler = Scheduler(service, lambda cycle: _shoot(job, cycle, form))
-        with suppress(DamagedError):
+        scheduler = Scheduler(service, lambda cycle: _shoot(job, cycle, form), JobWatch(job, service.job))
+        try:
             if once:
                 raise typer.Exit(scheduler.work_off())
             scheduler.serve()
+        except DamagedError:
+            return
+        except ChangedError as changed:
+            logging.getLogger(__name__).info("%s", changed)
 
 
 @contextmanager
-def _ending(as_json: bool = False) -> Iterator[None]:
+def ending(as_json: bool = False) -> Iterator[None]:
     """What fails before a cycle is chosen, as a sentence and the right exit code: 75 where it may pass."""
     from forecast.service.states import FATAL, TRY_LATER
     from forecast.service.troubles import in_words, passes
@@ -108,6 +116,14 @@ def _ending(as_json: bool = False) -> Iterator[None]:
             print(json.dumps(told))
         print(f"sphercast: {in_words(error)}", file=sys.stderr)
         raise typer.Exit(code) from error
+
+
+def _check(job: Path) -> None:
+    """End as 'jobs check' ends if it fails; it loads the model, in a process of its own."""
+    command = [sys.executable, "-P", "-m", "forecast", "jobs", "check", str(job)]
+    checked = subprocess.run(command, stdout=subprocess.DEVNULL, start_new_session=True, check=False)
+    if checked.returncode:
+        raise typer.Exit(checked.returncode)
 
 
 def _shoot(job: Path, cycle: datetime, form: Log) -> int:
@@ -135,9 +151,7 @@ def _shoot(job: Path, cycle: datetime, form: Log) -> int:
 @contextmanager
 def serving(path: Path, log: Log | None = None) -> Iterator[Service]:
     """The job at ``path`` with its ledger open; relative paths in it are relative to its folder, and so are we."""
-    from forecast.cli_jobs_steps import plot_steps, scorer
     from forecast.service.clock import SystemClock
-    from forecast.service.cycle_work import cycle_work
     from forecast.service.folders import Folders
     from forecast.service.job_file import load_job
     from forecast.service.ledger_file import open_ledger
@@ -147,10 +161,34 @@ def serving(path: Path, log: Log | None = None) -> Iterator[Service]:
     job, clock = load_job(path), SystemClock()
     os.chdir(path.absolute().parent)
     configure(log.value if log else job.log, job.name)
-    work = cycle_work(job, clock, plot_steps(job), scorer(job), progress=sys.stderr.isatty())
-    folders = Folders(job.folder)
-    with open_ledger(folders.ledger, job.name, lambda: published(folders, work.steps), clock.now()) as ledger:
+    work = _work(job, clock)
+    ledger_path = Folders(job.folder).ledger
+    with open_ledger(ledger_path, job.name, lambda: published(job, work.steps), clock.now()) as ledger:
         yield Service(job, work, ledger, clock)
+
+
+def _work(job: JobFile, clock: Clock) -> Work:
+    """What the job does; torch is loaded when a cycle needs it, so that a scheduler that waits is small."""
+    from forecast.cli_jobs_steps import plot_steps, scorer
+    from forecast.service.product_steps import product_steps
+    from forecast.service.work import Work
+
+    progress = sys.stderr.isatty()
+    steps = (*product_steps(job, progress=progress), *plot_steps(job))
+
+    @cache
+    def made() -> Work:
+        from forecast.service.cycle_work import cycle_work
+
+        return cycle_work(job, clock, steps, scorer(job), progress=progress)
+
+    return Work(
+        lambda cycle: made().look(cycle),
+        lambda cycle, folder: made().fetch(cycle, folder),
+        lambda cycle, initial, folder: made().forecast(cycle, initial, folder),
+        steps,
+        scorer(job),
+    )
 
 
 def _chosen(service: Service, cycle: str) -> datetime:

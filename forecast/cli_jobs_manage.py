@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from forecast.cli_data import AsJson
-from forecast.cli_jobs import JobPath, serving
+from forecast.cli_jobs import JobPath, ending, serving
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -120,7 +120,7 @@ def jobs_check(job: JobPath) -> None:
     """Check a job file with its checkpoint, and say when its next cycle is due."""
     from forecast.service.cycle_work import check_job
 
-    with serving(job) as service:
+    with ending(), serving(job) as service:
         check_job(service.job)
         cycle = service.job.calendar.next(service.clock.now() - service.job.delay)
         due = cycle + service.job.delay

@@ -9,7 +9,6 @@ import numpy as np
 
 from data_pipeline.errors import DataError
 from data_pipeline.reading import open_states
-from forecast.initial import times_of
 from forecast.output import read_manifest
 from forecast.service.work import SCORES, Step
 
@@ -65,6 +64,8 @@ def scorer(job: JobFile) -> Callable[[Path], bool] | None:
 
 def _has_come(truth: str, folder: Path) -> bool:
     """Whether the truth has every valid time of the forecast."""
+    from forecast.initial import times_of
+
     manifest = read_manifest(folder)
     steps = np.arange(1, manifest.steps + 1) * np.timedelta64(round(manifest.step_hours * 3600), "s")
     try:

@@ -29,9 +29,12 @@ def products(
     quiet: Quiet = False,
 ) -> None:
     """Mean, spread, quantiles, probabilities and extremes over windows of an ensemble, as CF NetCDF."""
+    from data_pipeline.errors import ConfigError
     from forecast.products import ProductsConfig, make_products
     from forecast.validation import validated
 
+    if out.suffix != ".nc":
+        raise ConfigError(f"got --out {out}, expected a name that ends in .nc, as products are NetCDF; rename it")
     values = {
         "variables": None if variables is None else split(variables),
         "quantiles": split(quantiles),

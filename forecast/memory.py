@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from dask.utils import parse_bytes
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -124,21 +123,6 @@ class Room:
         states = max(len(batch) for batch in batches) * _HELD * self.state
         together = max((self.free - at_work) // states, 1)
         return tuple(tuple(batches[first : first + together]) for first in range(0, len(batches), together))
-
-
-def parse_memory(text: str) -> int:
-    """Bytes of a text such as ``4GiB``; a ConfigError if it is none.
-
-    >>> parse_memory("4GiB"), parse_memory("500 MB")
-    (4294967296, 500000000)
-    """
-    try:
-        size = int(parse_bytes(text)) if any(map(str.isdigit, text)) else 0
-    except ValueError:
-        size = 0
-    if size <= 0:
-        raise ConfigError(f"got --memory {text!r}, expected a size as in 4GiB or 500MB; mend it")
-    return size
 
 
 def step_bytes(forecaster: Forecaster, members: int) -> int:

@@ -7,11 +7,13 @@ import json
 import logging
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import DataError, SphercastError
 from data_pipeline.times import shown
 from forecast.output import Manifest, OutputConfig, StoppedMember, read_manifest
+from forecast.output.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,14 +96,34 @@ def manifest_of(job: Job, layout: EnsembleLayout, begun: Run, stopped: Mapping[i
     )
 
 
-def refuse_foreign(folder: Path, names: Sequence[str]) -> None:
-    """Raise a SphercastError if what has one of the ``names`` cannot be a forecast; a forecast replaces another."""
+def refuse_foreign(folder: Path, names: Sequence[str], work: Path) -> None:
+    """Raise a SphercastError if what has one of the ``names`` is no forecast of ours; a forecast replaces another.
+
+    One that grew in ``work`` may have been ended while it was published.
+    """
     for path in (folder / name for name in names):
         if path.suffix == ".zarr" and path.is_file():
             raise SphercastError(f"{path} is a file, expected the name of a Zarr store to write; give another")
         zarr_store = path.suffix == ".zarr" and path.is_dir() and any((path / key).exists() for key in _ZARR)
         if path.exists() and not path.is_file() and not zarr_store:
             raise SphercastError(f"{path} is a folder or a device, expected the name of a file to write; give another")
+        if path.exists() and not _may_be_listed(path, work):
+            raise SphercastError(
+                f"{path} is there, and no manifest beside it says that it is a forecast of sphercast; give another "
+                "name, or move it away"
+            )
+
+
+def _may_be_listed(path: Path, work: Path) -> bool:
+    """Whether a manifest lists the file, or one is damaged; publishing moves it from ``work`` to the file's folder."""
+    for manifest in chain([work / MANIFEST], path.parent.glob(manifest_name("*"))):
+        try:
+            if path.name in (file.name for file in read_manifest(manifest).files):
+                return True
+        except DataError:
+            if manifest.exists():
+                return True
+    return False
 
 
 def versions() -> dict[str, str]:

@@ -86,6 +86,11 @@ class EcmwfOpenDataSource(BaseModel):
         """The model's."""
         return self.model
 
+    @property
+    def control(self) -> int | None:
+        """Member 0 of the ensembles."""
+        return 0 if self.model in _PERTURBED else None
+
     def look(self, request: Request, *, now: np.datetime64 | None = None) -> Readiness:
         """What no mirror has of a request."""
         return look_in(self, request, now)

@@ -40,6 +40,10 @@ class RealtimeEra5Source(BaseModel):
     path: str = PUBLIC_STORE
     preliminary: bool = True
 
+    @property
+    def control(self) -> None:
+        """It has no members."""
+
     def look(self, request: Request, *, now: np.datetime64 | None = None) -> Readiness:
         """Which times the store does not have yet, as its attributes say."""
         return self._readiness(self._open(request), request)

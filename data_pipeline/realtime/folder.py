@@ -22,6 +22,8 @@ from data_pipeline.sources.grib_selection import listed
 from data_pipeline.times import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import xarray as xr
 
     from data_pipeline.realtime.request import Request
@@ -30,6 +32,8 @@ Stamps: TypeAlias = dict[str, tuple[int, int]]
 """``{file: (size, time of its last change in ns)}``."""
 
 _SECOND = 10**9
+_TIME = "\0"
+"""In a message's place of a time; no path has it."""
 
 
 class FolderSource(BaseModel):
@@ -47,6 +51,10 @@ class FolderSource(BaseModel):
     step_hours: int | None = Field(default=None, ge=0)
     quiet_seconds: float = Field(default=60.0, ge=0)
 
+    @property
+    def control(self) -> None:
+        """Files with members do not say whether one is a control."""
+
     def look(self, request: Request, *, now: np.datetime64 | None = None) -> Readiness:
         """What is not there yet, or is still being written. The wanted fields are read, since they are at hand.
 
@@ -56,8 +64,7 @@ class FolderSource(BaseModel):
             If what is there cannot be meant: no states, no such member.
         """
         now = utc_now() if now is None else now
-        missing = {self._lacking(single, now): None for single in request.each_time()}
-        return Readiness(tuple(words for words in missing if words))
+        return Readiness(_said_once({single.times[0]: self._lacking(single, now) for single in request.each_time()}))
 
     def fetch(self, request: Request, folder: Path) -> xr.Dataset:
         """Canonical states on the grid that they are on, lazily, from copies in ``folder``."""
@@ -86,9 +93,9 @@ class FolderSource(BaseModel):
         states = self._states(path, single)
         if stamps(path) != before:
             raise TemporaryError(f"{path} was changed while it was read")
-        empty = [f"{name} at {shown(single.times[0])}" for name in _empty(states, single)]
+        empty = _empty(states, single)
         if empty:
-            raise TemporaryError(f"{path} has nothing but NaN in {listed(empty)}")
+            raise TemporaryError(f"{path} has nothing but NaN in {listed(empty)} at {shown(single.times[0])}")
         return states
 
     def _states(self, path: str, single: Request) -> xr.Dataset:
@@ -105,6 +112,14 @@ class FolderSource(BaseModel):
 
     def _path_at(self, time: np.datetime64) -> str:
         return pd.Timestamp(time).strftime(self.path) if "%" in self.path else self.path
+
+
+def _said_once(lacking: Mapping[np.datetime64, str]) -> tuple[str, ...]:
+    """What differs in nothing but its time, with all its times; empty words are left out."""
+    times: dict[str, list[str]] = {}
+    for time, words in lacking.items():
+        times.setdefault(words.replace(shown(time), _TIME), []).append(shown(time))
+    return tuple(words.replace(_TIME, listed(at)) for words, at in times.items() if words)
 
 
 def stamps(path: str) -> Stamps:

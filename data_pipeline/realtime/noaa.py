@@ -7,7 +7,8 @@ GFS) with the common ones and ``pgrb2b`` with the others.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -51,6 +52,10 @@ NAMES = {
     ("VGRD", "10 m above ground"): "10m_v_component_of_wind",
     ("PRMSL", "mean sea level"): "mean_sea_level_pressure",
     ("PRES", "surface"): "surface_pressure",
+    ("UGRD", "100 m above ground"): "100m_u_component_of_wind",
+    ("VGRD", "100 m above ground"): "100m_v_component_of_wind",
+    ("PWAT", "entire atmosphere (considered as a single layer)"): "total_column_water_vapour",
+    ("WEASD", "surface"): "snow_depth",
     ("APCP", "surface"): "total_precipitation",
     ("TCDC", "entire atmosphere"): "total_cloud_cover",
     ("ICEC", "surface"): "sea_ice_cover",
@@ -61,13 +66,44 @@ NAMES = {
 
 _GEFS_FIRST, _GFS_FIRST = np.datetime64("2020-09-24T00"), np.datetime64("2021-03-23T00")
 """Cycles from which on the layout is as it is (GEFS 12, GFS 16)."""
-_GEFS_PERTURBED = 30
 
 
 class _Noaa(BaseModel):
     """What both archives have in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mirrors: Addresses
+    first_cycle: ClassVar[np.datetime64]
+    last_member: ClassVar[int | None]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As messages and folders have it."""
+
+    @property
+    def control(self) -> int | None:
+        """Member 0, where there are members."""
+        return None if self.last_member is None else 0
+
+    def look(self, request: Request, *, now: np.datetime64 | None = None) -> Readiness:
+        """What no mirror has of a request."""
+        return look_in(self, request, now)
+
+    def fetch(self, request: Request, folder: Path) -> xr.Dataset:
+        """Canonical states on the archive's own grid, lazily."""
+        return fetch_from(self, request, folder)
+
+    def require_possible(self, request: Request) -> None:
+        """Raise a DataError for an unknown variable, member or hour, a GoneError for what is older than the layout."""
+        cycles.require_variables(request, set(NAMES.values()), self.name)
+        cycles.require_cycles(request, self.first_cycle, self.name)
+        cycles.require_member(request, self.last_member, self.name)
+
+    @abstractmethod
+    def paths(self, wanted: Wanted) -> tuple[str, ...]:
+        """Both files that may hold a field."""
 
     def index_path(self, path: str) -> str:
         """The inventory of a GRIB file."""
@@ -83,25 +119,13 @@ class GefsSource(_Noaa):
 
     kind: Literal["gefs"] = "gefs"
     mirrors: Addresses = GEFS_MIRRORS
+    first_cycle = _GEFS_FIRST
+    last_member = 30
 
     @property
     def name(self) -> str:
         """As messages and folders have it."""
         return self.kind
-
-    def look(self, request: Request, *, now: np.datetime64 | None = None) -> Readiness:
-        """What no mirror has of a request."""
-        return look_in(self, request, now)
-
-    def fetch(self, request: Request, folder: Path) -> xr.Dataset:
-        """Canonical states on the grid of 0.5 degrees, lazily."""
-        return fetch_from(self, request, folder)
-
-    def require_possible(self, request: Request) -> None:
-        """Raise a DataError for an unknown variable, member or hour, a GoneError for what is older than the layout."""
-        cycles.require_variables(request, set(NAMES.values()), self.name)
-        cycles.require_cycles(request, _GEFS_FIRST, self.name)
-        cycles.require_member(request, _GEFS_PERTURBED, self.name)
 
     def paths(self, wanted: Wanted) -> tuple[str, ...]:
         """Both files that may hold a field."""
@@ -119,25 +143,13 @@ class GfsSource(_Noaa):
     kind: Literal["gfs"] = "gfs"
     resolution: Literal["0p25", "0p50", "1p00"] = "0p25"
     mirrors: Addresses = GFS_MIRRORS
+    first_cycle = _GFS_FIRST
+    last_member = None
 
     @property
     def name(self) -> str:
         """As messages and folders have it."""
         return f"{self.kind}-{self.resolution}"
-
-    def look(self, request: Request, *, now: np.datetime64 | None = None) -> Readiness:
-        """What no mirror has of a request."""
-        return look_in(self, request, now)
-
-    def fetch(self, request: Request, folder: Path) -> xr.Dataset:
-        """Canonical states on the grid of that resolution, lazily."""
-        return fetch_from(self, request, folder)
-
-    def require_possible(self, request: Request) -> None:
-        """Raise a DataError for an unknown variable, any member or another hour, a GoneError for what is too old."""
-        cycles.require_variables(request, set(NAMES.values()), self.name)
-        cycles.require_cycles(request, _GFS_FIRST, self.name)
-        cycles.require_member(request, None, self.name)
 
     def paths(self, wanted: Wanted) -> tuple[str, ...]:
         """Both files that may hold a field."""

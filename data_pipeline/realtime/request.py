@@ -101,6 +101,11 @@ class RealtimeSource(Protocol):
         """The source's name in job files."""
         ...
 
+    @property
+    def control(self) -> int | None:
+        """The member that is the control of the ensemble analysis; None without members, or where nobody says it."""
+        ...
+
     def look(self, request: Request, *, now: np.datetime64 | None = None) -> Readiness:
         """What is missing, found with a few small requests; ``now`` is the time (UTC), by default the machine's.
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _PRESSURE_HPA = {"isobaricInhPa": 1.0, "isobaricInPa": 0.01}
 _GROUND = ("z", "gh", "orog")
+_WIND = ("u", "v")
+"""As eccodes calls NCEP's at 100 m; ECMWF's have names of their own."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def _canonical_name(kind: Kind) -> str | None:
     """None for what no channel can be: unknown variables, model levels, pressures that are no whole hPa."""
     if kind.level_type == "surface" and kind.short_name in _GROUND:
         return "geopotential_at_surface"
-    name = CANONICAL_NAME.get(kind.short_name)
+    at_100_m = kind.level_type == "heightAboveGround" and kind.level == 100
+    name = CANONICAL_NAME.get(f"100{kind.short_name}" if at_100_m and kind.short_name in _WIND else kind.short_name)
     on_pressure = kind.level_type in _PRESSURE_HPA
     if name is None or variable(name).on_levels != on_pressure or (on_pressure and pressure(kind) not in LEVELS_HPA):
         return None

@@ -60,9 +60,9 @@ class OutputConfig(BaseModel):
             return None
         south, north, west, east = region
         if not -POLE <= south < north <= POLE:
-            raise ValueError(f"got south {south:g}, north {north:g}, expected to ascend within -90 to 90; {_FOUR_SIDES}")
-        if max(abs(west), abs(east)) > CIRCLE or west == east:
-            raise ValueError(f"got west {west:g}, east {east:g}, expected two within -360 to 360; {_FOUR_SIDES}")
+            raise ValueError(f"{_FOUR_SIDES}, the south below the north, both within -90 to 90")
+        if not max(abs(west), abs(east)) <= CIRCLE or west == east:
+            raise ValueError(f"{_FOUR_SIDES}, west and east not the same, both within -360 to 360")
         return region
 
     @model_validator(mode="after")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,8 +21,8 @@ from forecast.files import file_names
 from forecast.initial import given_members, initial_state
 from forecast.job import Job, Origin, run, steps_for
 from forecast.output import EnsembleLayout
-from forecast.perturbations import AnalysisMembers, perturbed_states
-from forecast.products import make_products
+from forecast.perturbation_kinds import AnalysisMembers, described
+from forecast.perturbations import perturbed_states
 from forecast.products.source import CONTROL
 from forecast.service.clock import SystemClock
 from forecast.service.folders import INITIAL
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from forecast.service.clock import Clock
     from forecast.service.job_file import JobFile
 
-
 _WANTED = "wanted.txt"
 """Beside the initial states: the source and times that they are of."""
 
@@ -49,13 +47,12 @@ _WANTED = "wanted.txt"
 def cycle_work(
     job: JobFile, clock: Clock, steps: Sequence[Step], score: Callable[[Path], bool] | None, *, progress: bool
 ) -> Work:
-    """Everything that ``job`` says, with the further ``steps`` and ``score`` that need the evaluation.
+    """Everything that ``job`` says, with the ``steps`` after its forecast, and ``score``.
 
     The checkpoint is loaded when it is needed first.
     """
     work = _CycleWork(job, clock, progress)
-    made = (_products(job, progress=progress), *steps) if job.products is not None else tuple(steps)
-    return Work(work.look, work.fetch, work.forecast, made, score)
+    return Work(work.look, work.fetch, work.forecast, tuple(steps), score)
 
 
 def check_job(job: JobFile) -> None:
@@ -99,8 +96,7 @@ class _CycleWork:
     @property
     def control(self) -> int | None:
         """The number of the unperturbed member."""
-        kind = self.job.perturbation
-        return 0 if kind is not None and getattr(kind, "control", True) else None
+        return described(self.job.perturbation, self.job.source.control)[1]
 
     @property
     def outputs(self) -> Sequence[FileConfig]:
@@ -136,11 +132,11 @@ class _CycleWork:
                 f"the initial states were fetched from {got}, and the job now says {wanted}; put that back, or begin "
                 "anew with 'sphercast jobs retry --fresh'"
             )
-        job, kind = self.job, self.job.perturbation
+        job = self.job
         forecaster = self.model.forecaster.to(choose_device(job.device))
         origin = Origin(
-            find_checkpoint(job.checkpoint).name, self.model.sha256, _about_source(job), str(kind or "none"),
-            self.control,
+            find_checkpoint(job.checkpoint).name, self.model.sha256, job.source_in_words,
+            *described(job.perturbation, job.source.control),
         )  # fmt: skip
         states = _initial(job, forecaster, _instant(cycle), initial)
         return run(
@@ -154,7 +150,7 @@ class _CycleWork:
         members = [request.member for request in requests if request.member is not None]
         of = f" of {len(members)} members" if members else ""
         times = ", ".join(map(shown, requests[0].times))
-        return f"{_about_source(self.job)}{of} at {times}"
+        return f"{self.job.source_in_words}{of} at {times}"
 
     def _requests(self, cycle: datetime) -> list[Request]:
         forecaster, kind, time = self.model.forecaster, self.job.perturbation, _instant(cycle)
@@ -181,24 +177,6 @@ def _layout(forecaster: Forecaster, members: int, steps: int) -> EnsembleLayout:
     time = np.datetime64("2000-01-01", "ns")
     times = time + np.arange(1, steps + 1) * forecaster.step_length
     return EnsembleLayout(forecaster.channels, forecaster.grid, range(members), time, times)
-
-
-def _products(job: JobFile, *, progress: bool) -> Step:
-    """Of a forecast that was published before the job wanted any."""
-    output, products = job.main_output, job.products
-    assert output is not None
-    assert products is not None
-    return Step(
-        "products",
-        (products.name,),
-        lambda folder: make_products(folder / output.name, products, folder / products.name, progress=progress),
-    )
-
-
-def _about_source(job: JobFile) -> str:
-    values = job.source.model_dump(mode="json", exclude_defaults=True)
-    values.pop("kind", None)
-    return f"{job.source.kind} {json.dumps(values)}" if values else job.source.kind
 
 
 def _instant(time: datetime) -> np.datetime64:

@@ -21,6 +21,8 @@ _BACK = tuple(timedelta(days=days) for days in (1, 8, 32, 400, 8 * 366 + 1))
 
 _NAME = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)T(\d\d)(?::?00)?Z?")
 _SOON = timedelta.resolution
+FIRST_YEAR, LAST_YEAR = 1700, 2150
+"""Of cycles: times in nanoseconds (64 bits) reach from 1677 to 2262, and forecasts are up to a century long."""
 
 
 def name_of(cycle: datetime) -> str:
@@ -38,13 +40,18 @@ def parse_cycle(text: str) -> datetime:
     Raises
     ------
     ConfigError
-        If it is no such time.
+        If it is no such time, or its year cannot be.
     """
     found = _NAME.fullmatch(text)
     try:
-        return datetime(*map(int, found.groups()), tzinfo=UTC)  # type: ignore[union-attr, arg-type, misc]
+        cycle = datetime(*map(int, found.groups()), tzinfo=UTC)  # type: ignore[union-attr, arg-type, misc]
     except (AttributeError, ValueError):
         raise ConfigError(f"got the cycle {text!r}, expected its initial time in UTC as 2001-01-05T06") from None
+    if not FIRST_YEAR <= cycle.year <= LAST_YEAR:
+        raise ConfigError(
+            f"got the cycle {text!r}, expected one in the years {FIRST_YEAR} to {LAST_YEAR}; mend the year"
+        )
+    return cycle
 
 
 @dataclass(frozen=True)

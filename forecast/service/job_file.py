@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from data_pipeline.errors import ConfigError
 from forecast.output.config import OutputConfig
-from forecast.perturbations import Perturbation
+from forecast.perturbation_kinds import Perturbation
 from forecast.products import ProductsConfig
 from forecast.service.cycles import Calendar, Timing
 from forecast.service.durations import Duration, parse_duration, show_duration
@@ -98,6 +99,14 @@ class JobFile(BaseModel):
     def main_output(self) -> OutputConfig | None:
         """The first output that holds fields of all members: products, plots and scores are made of it."""
         return next((output for output in self.outputs if output.is_whole), None)
+
+    @property
+    def source_in_words(self) -> str:
+        """What is taken, wherever (``mirrors``) and whenever (``quiet_seconds``) that is."""
+        values = self.source.model_dump(
+            mode="json", exclude_defaults=True, exclude={"kind", "mirrors", "quiet_seconds"}
+        )
+        return f"{self.source.kind} {json.dumps(values)}" if values else self.source.kind
 
     @property
     def calendar(self) -> Calendar:

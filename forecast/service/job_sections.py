@@ -18,9 +18,9 @@ from data_pipeline.realtime import (
     GfsSource,
     RealtimeEra5Source,
 )
-from forecast.memory import parse_memory
 from forecast.service.cycles import Order
 from forecast.service.durations import Duration, parse_duration, show_duration
+from forecast.sizes import parse_memory
 
 
 class Frozen(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import SphercastError
 from forecast.service.ledger import DamagedError, Ledger, speaking, write_event, write_row
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from forecast.service.states import State
-
-    Published = Callable[[], Mapping[datetime, State]]
+    Published = Callable[[], Mapping[datetime, Mapping[str, Any]]]
 
 VERSION = 1
 
@@ -33,13 +31,14 @@ CREATE TABLE job (name TEXT NOT NULL);
 """
 
 _SECONDS_TO_WAIT = 30.0
+_FOUND = "found in the folder"
 
 _LOG = logging.getLogger(__name__)
 
 
 @contextmanager
 def open_ledger(path: Path, job: str, published: Published, now: datetime) -> Iterator[Ledger]:
-    """The ledger at ``path``; a new one starts with the cycles that ``published()`` finds in the folder.
+    """The ledger at ``path``; a new one starts with what ``published()`` finds: cycles, and fields of their ``Entry``.
 
     One that is damaged is put aside, and said so.
 
@@ -84,9 +83,9 @@ def _prepare(connection: sqlite3.Connection, job: str, published: Published, now
     for statement in _TABLES.split(";"):
         connection.execute(statement)
     connection.execute("INSERT INTO job VALUES (?)", (job,))
-    for cycle, state in published().items():
-        write_row(connection, cycle, {"state": state, "message": "found in the folder", "updated": now}, now)
-        write_event(connection, cycle, state, now, "found in the folder")
+    for cycle, values in published().items():
+        write_row(connection, cycle, {**values, "message": _FOUND, "updated": now}, now)
+        write_event(connection, cycle, values["state"], now, _FOUND)
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 

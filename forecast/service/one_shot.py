@@ -162,11 +162,16 @@ class _Shot:
             self._record(State.WAITING, message, looks=looks, next_look=min(next_look, deadline))
             return self._outcome(State.WAITING, message)
         if isinstance(error, BusyError):  # the deadline is for data, not for the turn
-            state = State.DUE if entry and entry.state is State.DUE else State.WAITING  # asked for, whatever its age
+            state = State.DUE if self._is_asked_for(entry) else State.WAITING
             self._record(state, message, looks=looks, next_look=next_look)
             return self._outcome(state, message)
         message = f"not made until the deadline, {deadline:%Y-%m-%d %H:%M} UTC: {message}"
         return self.miss(message, looks=looks, next_look=now + job.poll.longest)
+
+    def _is_asked_for(self, entry: Entry | None) -> bool:
+        """Whatever its age: it was begun or made due, or nobody but a person would try it now."""
+        too_old = self.service.clock.now() > self.cycle + self.service.job.timing.reach
+        return too_old or (entry is not None and entry.state in {State.DUE, *AT_WORK})
 
     def miss(self, message: str, **changes: Any) -> Outcome:
         """Note that the deadline has passed; the hook hears of it once."""

@@ -21,6 +21,7 @@ from forecast.service.states import AT_WORK, DONE, ENDED, TRY_LATER, State
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from forecast.service.changes import JobWatch
     from forecast.service.ledger import Entry
     from forecast.service.service import Service
 
@@ -33,11 +34,12 @@ class Scheduler:
 
     All is decided anew from the time and the ledger after each, so that nothing piles up after a pause, and neither a
     clock that jumps nor another scheduler does harm. Between two tries of a cycle it rests for ``poll.first``, so that
-    one that is killed again and again leaves time for the others.
+    one that is killed again and again leaves time for the others. While ``watch`` holds, nothing is begun.
     """
 
     service: Service
     attempt: Callable[[datetime], int]
+    watch: JobWatch | None = None
     _tried: dict[datetime, datetime] = field(default_factory=dict)
     _ledger: os.stat_result = field(init=False)
 
@@ -45,7 +47,7 @@ class Scheduler:
         self._ledger = self.service.folders.ledger.stat()
 
     def serve(self) -> None:
-        """Never returns; a signal ends it, or a DamagedError, as ``work_off`` raises it."""
+        """Never returns; a signal ends it, or what ``work_off`` raises."""
         self._say_gap()
         nap = min(LONGEST_NAP, self.service.job.poll.first.total_seconds())
         while True:
@@ -59,6 +61,8 @@ class Scheduler:
         ------
         DamagedError
             If the ledger is damaged, or was made anew by another process: it must be opened again.
+        ChangedError
+            If the job file was changed, and must be read again.
         """
         while (cycle := self._choice()) is not None:
             self.attempt(cycle)
@@ -78,6 +82,8 @@ class Scheduler:
         now = self.service.clock.now()
         if self._is_replaced():
             raise DamagedError("the ledger was made anew meanwhile")
+        if self.watch is not None and self.watch.holds():
+            return None
         try:
             rested = (cycle for cycle in self._candidates(now) if self._is_rested(cycle, now))
             return next((cycle for cycle in rested if not holder(self.service.folders.lock(cycle))), None)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from forecast.service.folders import Folders
 from forecast.service.states import State
+from forecast.service.work import SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from forecast.service.clock import Clock
     from forecast.service.job_file import JobFile
@@ -33,10 +35,24 @@ class Service:
         return Folders(self.job.folder)
 
 
-def published(folders: Folders, steps: Sequence[Step]) -> dict[datetime, State]:
-    """The cycles whose forecast is there, and whether all steps after it are done: what a lost ledger is made of."""
+def published(job: JobFile, steps: Sequence[Step]) -> dict[datetime, dict[str, Any]]:
+    """``{cycle: its state and its scores}`` of the cycles whose forecast is there: what a lost ledger is made of.
+
+    One is done when all steps after the forecast are. Scores that are not there are looked for from its end on.
+    """
+    folders = Folders(job.folder)
     return {
-        cycle: State.DONE if all(step.is_done_in(folders.cycle(cycle)) for step in steps) else State.PROCESSING
+        cycle: _found(job, folders.cycle(cycle), steps, cycle + job.length)
         for cycle in folders.cycles()
         if folders.is_published(cycle)
     }
+
+
+def _found(job: JobFile, folder: Path, steps: Sequence[Step], end: datetime) -> dict[str, Any]:
+    if not all(step.is_done_in(folder) for step in steps):
+        return {"state": State.PROCESSING}
+    if job.scores is None:
+        return {"state": State.DONE}
+    if (folder / SCORES).exists():
+        return {"state": State.DONE, "scores": "done"}
+    return {"state": State.DONE, "scores": "waiting", "next_look": end}

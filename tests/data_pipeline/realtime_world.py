@@ -15,15 +15,17 @@ from data_pipeline.realtime import noaa as noaa_layout
 from data_pipeline.realtime.fields import Field, fields_of
 from data_pipeline.variables import GRAVITY
 from tests.data_pipeline.grib_messages import at, message
+from tests.data_pipeline.loopback import serving
 from tests.mock_world import mock_states
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import xarray as xr
 
     from data_pipeline.realtime.noaa import GfsSource
+    from tests.data_pipeline.loopback import Loopback
 
 GRID = Grid.equiangular(9, 16, poles=True)
 CHANNELS = Channels.of({"geopotential": [500, 850], "temperature": [500, 850], "2m_temperature": None,
@@ -46,6 +48,18 @@ _NUMBERS = {
         "level": 2,
     },
     ("kwbc", "mean_sea_level_pressure"): {"parameterCategory": 3, "parameterNumber": 1, "typeOfLevel": "meanSea"},
+    ("kwbc", "100m_u_component_of_wind"): {
+        "parameterCategory": 2,
+        "parameterNumber": 2,
+        "typeOfLevel": "heightAboveGround",
+        "level": 100,
+    },
+    ("kwbc", "total_column_water_vapour"): {
+        "parameterCategory": 1,
+        "parameterNumber": 3,
+        "typeOfLevel": "atmosphereSingleLayer",
+    },
+    ("kwbc", "snow_depth"): {"parameterCategory": 1, "parameterNumber": 13, "typeOfLevel": "surface"},
     ("kwbc", "total_precipitation"): {"parameterCategory": 1, "parameterNumber": 8, "typeOfLevel": "surface"},
 }
 """Of WMO's tables 4.2: NCEP has its own names."""
@@ -66,7 +80,8 @@ def grib2(values: Any, wanted: Field, centre: str = "ecmf", **keys: Any) -> byte
     if wanted.channel.level:
         labels["level"] = wanted.channel.level
     ends = {"longitudeOfFirstGridPointInDegrees": 180, "longitudeOfLastGridPointInDegrees": 180 - 360 / GRID.shape[1]}
-    scale = {"geopotential": 1 / GRAVITY, "total_precipitation": 1e3 if centre == "kwbc" else 1.0}.get(name, 1.0)
+    water = 1e3 if centre == "kwbc" else 1.0
+    scale = {"geopotential": 1 / GRAVITY, "total_precipitation": water, "snow_depth": water}.get(name, 1.0)
     rolled = np.roll(values * scale, GRID.shape[1] // 2, axis=-1)
     return message(rolled, GRID, 2, **{**labels, **ends, **keys})
 
@@ -153,6 +168,19 @@ def _publish(
         grib.write_bytes(body)
         index.write_text("\n".join(lines) + "\n")
     return [mirror / path for path in files]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Loopback]:
+    """Folders of ``server.folder`` are mirrors."""
+    with serving(tmp_path / "mirrors") as loopback:
+        yield loopback
+
+
+def source(server: Loopback, *mirrors: str, **options: str) -> EcmwfOpenDataSource:
+    """ECMWF's open data on some mirrors, by default ``a``."""
+    urls = tuple(f"{server.url}/{mirror}" for mirror in mirrors or ("a",))
+    return EcmwfOpenDataSource.model_validate({"mirrors": urls, **options})
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from data_pipeline.realtime import REALTIME_SOURCES, EcmwfOpenDataSource, transp
 from data_pipeline.realtime.ecmwf import NAMES
 from data_pipeline.realtime.fields import Field, fields_of
 from data_pipeline.realtime.index_files import read_json_lines
-from tests.data_pipeline.loopback import serving
 from tests.data_pipeline.realtime_world import (
     CHANNELS,
     GRID,
@@ -28,30 +27,20 @@ from tests.data_pipeline.realtime_world import (
     hurry,
     publish_ecmwf,
     request,
+    server,
+    source,
 )
 from tests.mock_world import mock_states, mock_static
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.data_pipeline.loopback import Loopback
 
-__all__ = ["hurry"]
+__all__ = ["hurry", "server"]
 pytestmark = pytest.mark.usefixtures("hurry")
 
 T850 = Channel("temperature", 850)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Loopback]:
-    with serving(tmp_path / "mirrors") as loopback:
-        yield loopback
-
-
-def source(server: Loopback, *mirrors: str, **options: str) -> EcmwfOpenDataSource:
-    urls = tuple(f"{server.url}/{mirror}" for mirror in mirrors or ("a",))
-    return EcmwfOpenDataSource.model_validate({"mirrors": urls, **options})
 
 
 def path(model: str, cycle: str, member: int | None, step: int = 0) -> str:

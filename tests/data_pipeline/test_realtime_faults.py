@@ -15,7 +15,7 @@ from data_pipeline.channels import Channel, Channels
 from data_pipeline.errors import DataError, GoneError, TemporaryError
 from data_pipeline.realtime import EcmwfOpenDataSource, Readiness, Request
 from data_pipeline.realtime.fields import Field, fields_of
-from tests.data_pipeline.loopback import Fault, serving
+from tests.data_pipeline.loopback import Fault
 from tests.data_pipeline.realtime_world import (
     CHANNELS,
     REQUEST,
@@ -27,30 +27,22 @@ from tests.data_pipeline.realtime_world import (
     message_of,
     publish_ecmwf,
     request,
+    server,
+    source,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.data_pipeline.loopback import Loopback
 
-__all__ = ["hurry"]
+__all__ = ["hurry", "server"]
 pytestmark = pytest.mark.usefixtures("hurry")
 
 GRIB, INDEX = "20260601060000-0h-oper-fc.grib2", "20260601060000-0h-oper-fc.index"
 LATER = np.datetime64("2026-06-04T00", "ns")
 """When whatever is not there will not come."""
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Loopback]:
-    with serving(tmp_path / "mirrors") as loopback:
-        yield loopback
-
-
-def source(server: Loopback, *mirrors: str) -> EcmwfOpenDataSource:
-    return EcmwfOpenDataSource(mirrors=tuple(f"{server.url}/{mirror}" for mirror in mirrors or ("a",)))
 
 
 def assert_arrives(ifs: EcmwfOpenDataSource, folder: Path) -> None:

@@ -134,11 +134,22 @@ def test_nothing_but_nan_is_not_there_yet(tmp_path: Path) -> None:
     world["temperature"][1, 0] = np.nan
     world["2m_temperature"][1] = np.nan
     write(tmp_path / "in" / "a.nc", world)
-    words = "has nothing but NaN in temperature_500 at 2026-06-01T06, 2m_temperature at 2026-06-01T06"
+    words = "has nothing but NaN in temperature_500, 2m_temperature at 2026-06-01T06"
     source = FolderSource(path=str(tmp_path / "in"))
     assert words in missing(source)
     with pytest.raises(TemporaryError, match=words):
         source.fetch(REQUEST, tmp_path / "work")
+
+
+def test_times_that_lack_the_same_are_said_together(tmp_path: Path) -> None:
+    write(tmp_path / "in" / "a.nc")
+    later = request(["2026-07-01T00", "2026-07-01T06"])
+    words = missing(FolderSource(path=str(tmp_path / "in")), later)
+    assert words.endswith(
+        "has no geopotential at 2026-07-01T00, 2026-07-01T06, it has 2026-06-01T00..2026-06-01T06; "
+        "wait, or choose other times"
+    )
+    assert words.count("geopotential") == 1
 
 
 def test_variables_that_may_come_and_data_that_cannot_be_meant(tmp_path: Path) -> None:

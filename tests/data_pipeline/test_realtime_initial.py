@@ -16,9 +16,9 @@ from data_pipeline.canonical import check
 from data_pipeline.channels import Channels
 from data_pipeline.errors import DataError, TemporaryError
 from data_pipeline.grid import Grid
-from data_pipeline.realtime import EcmwfOpenDataSource, FolderSource, initial_states
+from data_pipeline.realtime import FolderSource, initial_states
 from data_pipeline.regrid import Regridder
-from tests.data_pipeline.loopback import Fault, serving
+from tests.data_pipeline.loopback import Fault
 from tests.data_pipeline.realtime_world import (
     CHANNELS,
     GRID,
@@ -29,30 +29,21 @@ from tests.data_pipeline.realtime_world import (
     message_of,
     publish_ecmwf,
     request,
+    server,
+    source,
 )
 from tests.mock_world import climate_data_store_layout, mock_static
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from data_pipeline.realtime.fields import Field
     from tests.data_pipeline.loopback import Loopback
 
-__all__ = ["hurry"]
+__all__ = ["hurry", "server"]
 pytestmark = pytest.mark.usefixtures("hurry")
 
 MODEL_GRID = Grid.equiangular(4, 8, poles=False)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Loopback]:
-    with serving(tmp_path / "mirrors") as loopback:
-        yield loopback
-
-
-def source(server: Loopback) -> EcmwfOpenDataSource:
-    return EcmwfOpenDataSource(mirrors=(f"{server.url}/a",))
 
 
 def test_on_the_models_grid(server: Loopback, tmp_path: Path) -> None:

@@ -17,12 +17,13 @@ from tests.data_pipeline.realtime_world import REQUEST
 NUMBERS = {
     "HGT": (0, 3, 5), "TMP": (0, 0, 0), "UGRD": (0, 2, 2), "VGRD": (0, 2, 3), "SPFH": (0, 1, 0), "RH": (0, 1, 1),
     "VVEL": (0, 2, 8), "DPT": (0, 0, 6), "PRMSL": (0, 3, 1), "PRES": (0, 3, 0), "APCP": (0, 1, 8), "TCDC": (0, 6, 1),
-    "ICEC": (10, 2, 0), "LAND": (2, 0, 0),
+    "ICEC": (10, 2, 0), "LAND": (2, 0, 0), "PWAT": (0, 1, 3), "WEASD": (0, 1, 13),
 }  # fmt: skip
 """Discipline, category and number of wgrib2's names (WMO code table 4.2)."""
 SURFACES = {
-    "mb": (100, 50000), "2 m above ground": (103, 2), "10 m above ground": (103, 10), "mean sea level": (101, 0),
-    "surface": (1, 0), "entire atmosphere": (10, 0),
+    "mb": (100, 50000), "2 m above ground": (103, 2), "10 m above ground": (103, 10), "100 m above ground": (103, 100),
+    "mean sea level": (101, 0), "surface": (1, 0), "entire atmosphere": (10, 0),
+    "entire atmosphere (considered as a single layer)": (200, 0),
 }  # fmt: skip
 """Type of surface and value (code table 4.5)."""
 

@@ -11,21 +11,30 @@ import xarray as xr
 
 from data_pipeline.channels import Channel, Channels
 from data_pipeline.errors import DataError, GoneError, TemporaryError
-from data_pipeline.realtime import GefsSource, GfsSource
+from data_pipeline.realtime import EcmwfOpenDataSource, FolderSource, GefsSource, GfsSource, RealtimeEra5Source
 from data_pipeline.realtime.fields import Field
 from data_pipeline.realtime.index_files import read_inventory
 from data_pipeline.realtime.noaa import NAMES
-from tests.data_pipeline.loopback import Fault, serving
-from tests.data_pipeline.realtime_world import GRID, REQUEST, SOON, TIMES, WORLD, hurry, publish_noaa, request
+from tests.data_pipeline.loopback import Fault
+from tests.data_pipeline.realtime_world import (
+    GRID,
+    REQUEST,
+    SOON,
+    TIMES,
+    WORLD,
+    hurry,
+    publish_noaa,
+    request,
+    server,
+)
 from tests.mock_world import mock_states
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.data_pipeline.loopback import Loopback
 
-__all__ = ["hurry"]
+__all__ = ["hurry", "server"]
 pytestmark = pytest.mark.usefixtures("hurry")
 
 INVENTORY = """\
@@ -41,12 +50,6 @@ INVENTORY = """\
 10.1:99000:d=2026060100:UGRD:10 m above ground:anl:ENS=low-res ctl
 10.2:99000:d=2026060100:VGRD:10 m above ground:anl:
 """
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Loopback]:
-    with serving(tmp_path / "mirrors") as loopback:
-        yield loopback
 
 
 def gefs(server: Loopback, *mirrors: str) -> GefsSource:
@@ -69,6 +72,14 @@ def test_what_an_inventory_says() -> None:
         (Channel("10m_v_component_of_wind"), 0, cycle, 0, 99000, None),
     ]
     assert [entry.length for entry in read_inventory(INVENTORY[:60], "", NAMES)] == [None]  # the second line is cut
+
+
+def test_which_member_is_the_control() -> None:
+    """Member 0 of every ensemble here, as their providers say."""
+    models = [EcmwfOpenDataSource(model=model) for model in ("ifs", "aifs-ens", "aifs-single")]
+    assert [source.control for source in models] == [0, 0, None]
+    assert (GefsSource().control, GfsSource().control, FolderSource(path="x").control) == (0, None, None)
+    assert RealtimeEra5Source().control is None
 
 
 def test_where_files_lie() -> None:
@@ -131,6 +142,17 @@ def test_sums(server: Loopback, tmp_path: Path) -> None:
     publish_noaa(server.folder / "a", asked, source, world=world)
     states = source.fetch(asked, tmp_path / "work").compute()
     xr.testing.assert_allclose(states, world, rtol=1e-5, atol=1e-7)
+
+
+def test_winds_at_100_m_water_and_snow(server: Loopback, tmp_path: Path) -> None:
+    """NCEP has names and units of its own for them: precipitable water, and kilograms of snow a square metre."""
+    names = ("100m_u_component_of_wind", "total_column_water_vapour", "snow_depth")
+    asked = request(member=3, channels=Channels.of(dict.fromkeys(names)))
+    world = mock_states(GRID, np.array(TIMES), asked.channels.variables)
+    source = gefs(server)
+    publish_noaa(server.folder / "a", asked, source, world=world)
+    states = source.fetch(asked, tmp_path / "work").compute()
+    xr.testing.assert_allclose(states, world, rtol=1e-5, atol=1e-5)
 
 
 def test_a_half_published_cycle(server: Loopback, tmp_path: Path) -> None:

@@ -94,7 +94,9 @@ def test_nothing_to_do(published: Path) -> None:
 @pytest.mark.parametrize(
     ("cycle", "code", "words"),
     [
-        ("2990-01-01T00", 75, "it is due at 2990-01-01 00:00 UTC"),
+        ("2090-01-01T00", 75, "it is due at 2090-01-01 00:00 UTC"),
+        ("0008-01-01T00", 1, "got the cycle '0008-01-01T00', expected one in the years 1700 to 2150; mend the year"),
+        ("9999-12-31T12", 1, "got the cycle '9999-12-31T12', expected one in the years 1700 to 2150; mend the year"),
         ("2001-01-06T06", 1, "2001-01-06T06 is no cycle of the job 'mini'; the one before is 2001-01-06T00"),
         ("tomorrow", 1, "got the cycle 'tomorrow', expected its initial time in UTC"),
     ],
@@ -198,6 +200,7 @@ class Shot:
 @pytest.fixture
 def shots(monkeypatch: pytest.MonkeyPatch) -> type[Shot]:
     monkeypatch.setattr(subprocess, "Popen", Shot)
+    monkeypatch.setattr(cli_jobs, "_check", lambda job: None)
     monkeypatch.setattr(Shot, "commands", [])
     monkeypatch.setattr(Shot, "terminated", 0)
     return Shot
@@ -242,10 +245,36 @@ def test_a_shot_that_cannot_be_started(published: Path, monkeypatch, caplog) -> 
     assert "cycle 20010106T00 could not be started: [Errno 12] Cannot allocate memory" in caplog.text
 
 
-def test_a_scheduler_whose_job_cannot_work(tmp_path: Path) -> None:
+def test_a_scheduler_whose_job_cannot_work(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The process that checks it says so."""
     ended = sphercast("schedule", write(tmp_path, days=0.3), "--once")
     assert ended.exit_code == 1
-    assert "got 0.3 days, expected a multiple of the model's step" in ended.stderr
+    assert "sphercast: got 0.3 days, expected a multiple of the model's step" in capfd.readouterr().err
+
+
+def test_a_scheduler_reads_a_changed_job_file_again(published: Path, shots: type[Shot], monkeypatch, caplog) -> None:
+    caplog.set_level(logging.INFO)
+
+    def wait(self: Shot) -> int:
+        write(published.parent, hooks={"success": "true"})
+        return 0
+
+    monkeypatch.setattr(shots, "wait", wait)
+    assert sphercast("schedule", published, "--once").exit_code == 0
+    tried = [command[7] for command in shots.commands]
+    assert tried[:2] == [tried[0]] * 2, "the new scheduler begins anew, and each shot knows what is done"
+    assert len(tried[1:]) == len(set(tried[1:])), "and has nothing more to read again"
+
+
+def test_a_scheduler_needs_no_torch(published: Path) -> None:
+    """It is loaded by the shots, each in a process of its own: one that waits is small."""
+    program = (
+        "import sys; from pathlib import Path; from forecast import cli_jobs\n"
+        "from forecast.service.schedule import Scheduler\n"
+        "with cli_jobs.serving(Path(sys.argv[1])) as service: Scheduler(service, lambda cycle: 0).work_off()\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, str(published)], check=True)
 
 
 def test_someone_else_works_on_it(published: Path, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from data_pipeline.errors import ConfigError
 from forecast import memory
-from forecast.memory import Room, parse_memory, plan_batches, step_bytes
+from forecast.memory import Room, plan_batches, step_bytes
+from forecast.sizes import parse_memory
 
 if TYPE_CHECKING:
     from forecast.forecaster import Forecaster

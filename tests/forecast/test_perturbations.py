@@ -11,13 +11,8 @@ import torch
 from data_pipeline.errors import DataError
 from forecast.initial import GivenMembers, given_members, initial_state, open_members
 from forecast.noise import member_generator
-from forecast.perturbations import (
-    AnalysisMembers,
-    LaggedPerturbation,
-    NoisePerturbation,
-    PerturbedStates,
-    perturbed_states,
-)
+from forecast.perturbation_kinds import AnalysisMembers, LaggedPerturbation, NoisePerturbation, described
+from forecast.perturbations import PerturbedStates, perturbed_states
 
 from .conftest import TIME
 
@@ -151,6 +146,16 @@ def test_members_of_an_ensemble_analysis(forecaster: Forecaster, world: xr.Datas
     assert str(AnalysisMembers()).startswith("each member starts from its own")
     with pytest.raises(DataError, match="has 3 members, got --members 4; ask for at most 3"):
         given_members(forecaster, data, LATER, 4)
+
+
+def test_what_files_say_of_a_perturbation() -> None:
+    """The control of an ensemble analysis is known to its provider only."""
+    told = "each member starts from its own member of the ensemble analysis"
+    assert described(None) == ("none", None)
+    assert described(AnalysisMembers()) == (told, None)
+    assert described(AnalysisMembers(), 0) == (f"{told}; member 0 is from its control", 0)
+    noise, lagged = NoisePerturbation(), LaggedPerturbation(control=False)
+    assert (described(noise, 3), described(lagged, 0)) == ((str(noise), 0), (str(lagged), None))
 
 
 def test_members_of_a_file(forecaster: Forecaster, world: xr.Dataset, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from forecast.service.folders import INITIAL, Folders
 from forecast.service.job_file import JobFile
 from forecast.service.ledger_file import open_ledger
 from forecast.service.one_shot import Outcome, run_cycle
+from forecast.service.product_steps import product_steps
 from forecast.service.service import Service
 from forecast.service.states import State
 from tests.forecast.service.world import FakeClock
@@ -51,7 +52,7 @@ def job(tmp_path: Path, forecaster: Forecaster, world_file: Path) -> Callable[..
 
 def shoot(job: JobFile, change: Callable[[Work], Work] = lambda work: work) -> Outcome:
     clock = FakeClock(CYCLE)
-    work = change(cycle_work(job, clock, [], None, progress=False))
+    work = change(cycle_work(job, clock, product_steps(job, progress=False), None, progress=False))
     with open_ledger(Folders(job.folder).ledger, job.name, dict, clock.now()) as ledger:
         return run_cycle(Service(job, work, ledger, clock), CYCLE, patient=False)
 
@@ -130,8 +131,25 @@ def test_members_of_an_analysis(job: Callable[..., JobFile], world: xr.Dataset, 
     assert outcome.state is State.DONE, outcome.message
     made = forecast_of(tiny)
     assert made.attrs["initial_perturbation"] == "each member starts from its own member of the ensemble analysis"
+    assert "control_member" not in made.attrs, "no file says which member is the analysis' control"
     more = shoot(job(perturbation={"kind": "analysis"}, source=source, members=4, folder=tmp_path / "more"))
     assert more.state is not State.DONE
+
+
+@pytest.mark.parametrize(
+    ("source", "control"),
+    [
+        ({"kind": "gefs"}, 0),
+        ({"kind": "ecmwf_open_data"}, 0),
+        ({"kind": "ecmwf_open_data", "model": "aifs-single"}, None),
+        ({"kind": "folder", "path": "x"}, None),
+    ],
+)
+def test_the_control_of_an_analysis_is_its_providers(
+    job: Callable[..., JobFile], source: dict[str, Any], control: int | None
+) -> None:
+    made = module._CycleWork(job(perturbation={"kind": "analysis"}, source=source), FakeClock(CYCLE), progress=False)
+    assert made.control == control
 
 
 def test_one_variable_that_is_nan(job: Callable[..., JobFile], world: xr.Dataset, tmp_path: Path) -> None:
@@ -224,6 +242,24 @@ def test_another_source_after_a_kill(
     shoot(clean)
     xr.testing.assert_identical(forecast_of(changed_job).drop_attrs(), forecast_of(clean).drop_attrs())
     assert not Folders(job().folder).initial(CYCLE).exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "changes"),
+    [
+        ({"kind": "folder", "path": "x"}, {"quiet_seconds": 5}),
+        ({"kind": "gefs"}, {"mirrors": ["https://nearer.example.org"]}),
+    ],
+)
+def test_where_and_when_to_look_is_not_what_is_fetched(
+    job: Callable[..., JobFile], source: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    """Or what was fetched from a mirror could not be gone on with from another."""
+    wanted = [
+        module._CycleWork(job(source=each), FakeClock(CYCLE), progress=False)._wanted(CYCLE)
+        for each in (source, {**source, **changes})
+    ]
+    assert wanted[0] == wanted[1]
 
 
 def test_another_source_when_the_states_are_there(job: Callable[..., JobFile], tmp_path: Path) -> None:

@@ -78,6 +78,12 @@ def test_no_names(text: str) -> None:
         parse_cycle(text)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00", "1699-12-31T18", "2151-01-01T00", "9999-12-31T18"])
+def test_years_that_cannot_be(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"got the cycle '{text}', expected one in the years 1700 to 2150; mend the"):
+        parse_cycle(text)
+
+
 def test_due_cycles_are_in_the_window_and_in_order() -> None:
     calendar = Calendar.of([0, 6, 12, 18])
     assert due_cycles(calendar, timing(), at(26)) == [at(18), at(12), at(6)]

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 def opened(
     path: Path, job: str = "test", published: Mapping[datetime, State] | None = None
 ) -> AbstractContextManager[Ledger]:
-    return open_ledger(path / ".sphercast" / "ledger.sqlite", job, lambda: published or {}, at(9))
+    return open_ledger(
+        path / ".sphercast" / "ledger.sqlite",
+        job,
+        lambda: {cycle: {"state": state} for cycle, state in (published or {}).items()},
+        at(9),
+    )
 
 
 def test_it_remembers(tmp_path: Path) -> None:

@@ -11,7 +11,18 @@ from data_pipeline.errors import CheckpointError, DataError, TemporaryError
 from forecast.service.folders import BEGUN, Folders
 from forecast.service.lock import locked
 from forecast.service.states import State
-from tests.forecast.service.world import HOUR, FakeClock, World, a_job, at, readers_see, serving, shoot, states
+from tests.forecast.service.world import (
+    HOUR,
+    FakeClock,
+    World,
+    a_job,
+    at,
+    readers_see,
+    schedule,
+    serving,
+    shoot,
+    states,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,6 +161,23 @@ def test_a_cycle_that_waits_for_its_turn_is_not_missed(tmp_path: Path, world: Wo
         assert shoot(job, world, at(0), patient=True).state is State.WAITING
     assert not (tmp_path / "told").exists()
     assert shoot(job, world, at(0)).state is State.DONE
+
+
+@pytest.mark.parametrize("before", [None, State.MISSED, State.FAILED, State.FORECASTING])
+def test_an_old_cycle_that_waits_for_its_turn_stays_asked_for(
+    tmp_path: Path, world: World, before: State | None
+) -> None:
+    """Nobody but a person asks for it, or it was begun; the scheduler makes it when there is room."""
+    world.clock.time, job = at(100), a_job(tmp_path, cycles=[0], catch_up={"window": "1 d"})
+    if before is not None:
+        with serving(job, world) as service:
+            service.ledger.record(at(0), before, at(50))
+    with locked(Folders(tmp_path).slot(0), "another cycle"):
+        outcome = shoot(job, world, at(0))
+    assert (outcome.state, outcome.exit_code) == (State.DUE, 75)
+    assert "is being worked on by" in outcome.message
+    schedule(job, world, until=at(101))
+    assert states(job, world)[0] == "done"
 
 
 def test_stopped_members_are_said(tmp_path: Path, world: World) -> None:

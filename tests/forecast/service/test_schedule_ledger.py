@@ -36,6 +36,28 @@ def test_a_ledger_that_is_lost_is_made_of_what_is_published(tmp_path: Path, worl
     assert Folders(tmp_path).ledger.with_name("ledger.sqlite.damaged-1").exists()
 
 
+@pytest.mark.parametrize("scores", [None, {"truth": "era5.zarr"}])
+def test_scores_are_looked_for_by_a_ledger_made_anew(tmp_path: Path, world: World, scores: dict | None) -> None:
+    """Those that are there are not made again, and those that are not wanted are not looked for."""
+    job = a_job(tmp_path, cycles=[0], scores=scores, catch_up={"window": "0 h"})
+    for cycle in (at(0), at(24)):
+        folder = Folders(tmp_path).cycle(cycle)
+        fake_forecast(cycle, folder)
+        (folder / "map.png").touch()
+    (Folders(tmp_path).cycle(at(0)) / "scores.nc").touch()
+    Folders(tmp_path).ledger.parent.mkdir()
+    Folders(tmp_path).ledger.write_bytes(b"garbage" * 1000)
+    with serving(job, world) as service:
+        found = {entry.cycle: (entry.scores, entry.next_look) for entry in service.ledger.entries()}
+    wanted = {at(0): ("done", None), at(24): ("waiting", at(11 * 24))}
+    assert found == (wanted if scores else dict.fromkeys(wanted, ("", None)))
+    world.clock.time = world.truth_until = at(11 * 24)
+    schedule(job, world, until=at(11 * 24 + 1))
+    looked_for = [cycle for name, cycle in world.calls if name == "score"]
+    assert looked_for == ([at(24)] if scores else [])
+    assert states(job, world)[24] == "done"
+
+
 def test_a_ledger_that_is_damaged_while_the_scheduler_runs(tmp_path: Path, world: World) -> None:
     """Whoever opens it again has a new one; with the old one nothing would be made for ever."""
     world.clock.time = at(5)

@@ -135,8 +135,8 @@ def a_job(folder: Path, **values: Any) -> JobFile:
 
 @contextmanager
 def serving(job: JobFile, world: World) -> Iterator[Service]:
-    folders, work = Folders(job.folder), world.work()
-    with open_ledger(folders.ledger, job.name, lambda: published(folders, work.steps), world.clock.now()) as ledger:
+    path, work = Folders(job.folder).ledger, world.work()
+    with open_ledger(path, job.name, lambda: published(job, work.steps), world.clock.now()) as ledger:
         yield Service(job, work, ledger, world.clock)
 
 

@@ -1,0 +1,61 @@
+"""What is not sphercast's own is not replaced, and a name says what is in the file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from data_pipeline.errors import SphercastError
+from forecast.output.manifest import MANIFEST
+from forecast.published import refuse_foreign
+from tests.forecast.service.world import at, fake_forecast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def test_a_file_that_no_manifest_lists_is_not_replaced(tmp_path: Path) -> None:
+    work = tmp_path / ".other.partial"
+    fake_forecast(at(0), tmp_path)
+    refuse_foreign(tmp_path, ["forecast.nc", "new.nc"], work)
+    (tmp_path / "analyses.nc").touch()
+    said = "analyses.nc is there, and no manifest beside it says that it is a forecast of sphercast; give another"
+    with pytest.raises(SphercastError, match=said):
+        refuse_foreign(tmp_path, ["analyses.nc"], work)
+    (tmp_path / MANIFEST).rename(tmp_path / "renamed.manifest.json")
+    refuse_foreign(tmp_path, ["forecast.nc"], work)
+
+
+def test_a_forecast_that_was_ended_while_it_was_published_is_our_own(tmp_path: Path) -> None:
+    work = tmp_path / ".forecast.partial"
+    fake_forecast(at(0), tmp_path)
+    work.mkdir()
+    (tmp_path / MANIFEST).rename(work / MANIFEST)
+    refuse_foreign(tmp_path, ["forecast.nc"], work)
+
+
+def test_a_manifest_that_is_damaged_may_have_listed_it(tmp_path: Path) -> None:
+    (tmp_path / "f.nc").touch()
+    (tmp_path / "f.manifest.json").write_text("{")
+    refuse_foreign(tmp_path, ["f.nc"], tmp_path / ".f.partial")
+
+
+def test_the_command_leaves_a_foreign_file_alone(fails: Callable[..., str], checkpoint: Path, states: Path) -> None:
+    line = fails("forecast", checkpoint, "--data", states, "--days", 1, "--out", states)
+    assert f"{states} is there, and no manifest beside it" in line
+
+
+def test_stations_from_a_pipe(fails: Callable[..., str], checkpoint: Path, tmp_path: Path) -> None:
+    """They would be gone when the forecast goes on."""
+    os.mkfifo(tmp_path / "stdin")
+    line = fails("forecast", checkpoint, "--out", "f.nc", "--points", tmp_path / "stdin")
+    assert "stdin, expected a file, which is read again when the forecast goes on; write the stations into one" in line
+
+
+@pytest.mark.parametrize("name", ["p.txt", "p", "p.zarr"])
+def test_products_are_netcdf(fails: Callable[..., str], name: str) -> None:
+    line = fails("products", "f.nc", "--out", name)
+    assert line == f"sphercast: got --out {name}, expected a name that ends in .nc, as products are NetCDF; rename it"
