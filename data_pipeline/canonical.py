@@ -16,7 +16,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
 from data_pipeline.quality.findings import DefectError, Report
 from data_pipeline.units import Conversion, conversions, plain_units
-from data_pipeline.variables import CANONICAL_NAME, Variable, variable
+from data_pipeline.variables import CANONICAL_NAME, VARIABLES, Variable, variable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,7 +38,7 @@ DIMENSIONS = ("time", "level", "latitude", "longitude")
 
 
 def canonicalise(
-    dataset: xr.Dataset, wanted: Collection[str] | None = None, *, report: Report | None = None
+    dataset: xr.Dataset, wanted: Collection[str] | None = None, *, report: Report | None = None, others: bool = False
 ) -> xr.Dataset:
     """Bring reanalysis of any known layout into canonical form, lazily.
 
@@ -52,6 +52,8 @@ def canonicalise(
         Canonical variable names to keep; by default every known variable.
     report
         Where every repair is said, with its code.
+    others
+        Keep numbers over the same axes that no table of variables knows, too: their names, values and units stay.
 
     Raises
     ------
@@ -59,7 +61,8 @@ def canonicalise(
         If a wanted variable is missing or occurs twice, units do not convert, or coordinates are not a globe's. It is
         a ``DefectError``, which has the code of the defect.
     """
-    kept = _kept(dataset, wanted)
+    unknown = _over_axes(dataset, unknown_names(dataset)) if others else []
+    kept = _kept(dataset, wanted, unknown)
     if report is None:
         report = Report()
     else:
@@ -69,14 +72,15 @@ def canonicalise(
     _note_names(kept, report)
     dataset = _with_axes(_rename(dataset[list(kept.values())], kept), report)
     dataset = _in_dimension_order(in_time_order(orient(dataset, report), report), report)
-    canonical = xr.Dataset({str(name): _convert_units(field, report) for name, field in dataset.data_vars.items()})
-    check(canonical)
-    return canonical
+    known = {name: _convert_units(dataset[name], report) for name in kept if name not in unknown}
+    check(xr.Dataset(known, dataset.coords))
+    return xr.Dataset(known | {name: dataset[name] for name in unknown}, dataset.coords)
 
 
-def _kept(dataset: xr.Dataset, wanted: Collection[str] | None) -> dict[str, str]:
-    """``{canonical name: name in the dataset}`` of what is wanted, or a DataError that lists what lacks."""
+def _kept(dataset: xr.Dataset, wanted: Collection[str] | None, unknown: Collection[str] = ()) -> dict[str, str]:
+    """``{canonical name: name in the dataset}`` of what is wanted or unknown, or a DataError that lists what lacks."""
     kept = {new: old for new, old in known_names(dataset).items() if wanted is None or new in wanted}
+    kept |= {name: name for name in unknown}
     missing = sorted(set(wanted or ()) - set(kept))
     if missing or not kept:
         have = ", ".join(sorted(str(name) for name in dataset.data_vars)) or "no variable"
@@ -112,6 +116,19 @@ def unknown_names(dataset: xr.Dataset) -> list[str]:
     bounds = {coordinate.attrs.get("bounds") for coordinate in dataset.coords.values()}
     fields = {str(name) for name, field in dataset.data_vars.items() if field.ndim > 1}
     return sorted(fields - bounds - set(known_names(dataset).values()))
+
+
+def _over_axes(dataset: xr.Dataset, names: Collection[str]) -> list[str]:
+    """Those that are numbers over time, latitude and longitude, and over levels if any, under whatever name."""
+
+    def axes(field: xr.DataArray) -> set[str]:
+        long = {str(dim) for dim in field.dims if field.sizes[dim] > 1 or str(dim) in {*DIMENSIONS, *COORDINATE_NAMES}}
+        return {COORDINATE_NAMES.get(dim, dim) for dim in long}
+
+    return [
+        name for name in names
+        if {"latitude", "longitude"} <= axes(dataset[name]) <= set(DIMENSIONS) and dataset[name].dtype.kind in "iuf"
+    ]  # fmt: skip
 
 
 def note_unknown(names: Collection[str], report: Report) -> None:
@@ -211,12 +228,12 @@ def _with_axes(dataset: xr.Dataset, report: Report) -> xr.Dataset:
 
 
 def _expand(dataset: xr.Dataset, axis: str, report: Report) -> xr.Dataset:
-    """A scalar coordinate as a dimension of one: time of every prognostic variable, level of those on levels."""
-    entries = {str(name): variable(str(name)) for name in dataset.data_vars}
+    """A scalar coordinate as a dimension of one: time of all that is not static, level of what is known to have one."""
+    entries = {str(name): VARIABLES.get(str(name)) for name in dataset.data_vars}
     if axis == "time":
-        chosen = [name for name, entry in entries.items() if entry.role == "prognostic"]
+        chosen = [name for name, entry in entries.items() if entry is None or entry.role == "prognostic"]
     else:
-        chosen = [name for name, entry in entries.items() if entry.on_levels]
+        chosen = [name for name, entry in entries.items() if entry is not None and entry.on_levels]
     if chosen:
         report.add("dims-expanded", f"the scalar {axis} became a dimension of one", count=len(chosen), repaired=True)
     expanded = dataset[chosen].expand_dims(axis)

@@ -26,10 +26,13 @@ SAMPLE = "sample"
 """The name that stands for the shipped held-out weeks wherever a path to data is asked for."""
 
 
-def open_states(path: str | Path, *, member: int | None = None, step_hours: int | None = None) -> xr.Dataset:
+def open_states(
+    path: str | Path, *, member: int | None = None, step_hours: int | None = None, others: bool = False
+) -> xr.Dataset:
     """States as a canonical dataset, lazily.
 
-    ``member`` chooses one of an ensemble, ``step_hours`` one forecast step of GRIB that has several.
+    ``member`` chooses one of an ensemble, ``step_hours`` one forecast step of GRIB that has several; with ``others``
+    NetCDF and Zarr keep variables that sphercast does not know, as they are.
 
     Raises
     ------
@@ -38,19 +41,19 @@ def open_states(path: str | Path, *, member: int | None = None, step_hours: int 
     DataError
         If nothing readable is there, it holds no known variable, or there is no such member or step.
     """
-    states = _open(path, member, step_hours)
+    states = _open(path, member, step_hours, others)
     states.encoding["source"] = str(path)
     return states
 
 
-def _open(path: str | Path, member: int | None, step_hours: int | None) -> xr.Dataset:
+def _open(path: str | Path, member: int | None, step_hours: int | None, others: bool) -> xr.Dataset:
     if is_grib_path(path):
         return GribSource(path=str(path), member=member, step_hours=step_hours).open(tuple(VARIABLES))
     refuse_steps(path, step_hours)
     if is_store_path(path):
         refuse_members(path, member)
         return open_store(Path(path)).dataset()
-    return canonicalise(one_version(one_member(open_fields(path), member, str(path))))
+    return canonicalise(one_version(one_member(open_fields(path), member, str(path))), others=others)
 
 
 def is_store_path(path: str | Path) -> bool:

@@ -103,6 +103,11 @@ class Places:
                 total[self._totals(there.astype(np.float64)) > 0] = value
         return Sum(total, self._whole if whole else self._totals(observed.astype(np.float64)))
 
+    def count(self, where: Mask) -> Sum:
+        """The number of points of each region that are there, and of all its points."""
+        there, whole = ([np.count_nonzero(mask & points) for mask in self.masks] for points in (where, True))
+        return Sum(np.asarray(there, dtype=np.float64), np.asarray(whole, dtype=np.float64))
+
     @cached_property
     def _whole(self) -> Floats:
         """The weights of the regions where everything is observed."""
@@ -135,6 +140,10 @@ class EveryPoint:
         """Of a statistic (*axes, latitude, longitude): itself where observed, as (point, *axes)."""
         total = np.moveaxis(np.where(observed, statistic, 0.0).reshape(*statistic.shape[:-2], -1), -1, 0)
         return Sum(total, observed.astype(np.float64).ravel())
+
+    def count(self, where: Mask) -> Sum:
+        """1 for each point that is there, of 1."""
+        return Sum(where.astype(np.float64).ravel(), np.ones(where.size))
 
     def weights(self, observed: Mask) -> list[Floats]:
         """Of each point; for scores of whole fields, which have no map and are refused before."""

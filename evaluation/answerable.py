@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_pipeline.errors import ScoreError
+from evaluation.applicable import applicable
 from evaluation.metrics.definitions import FieldStatistic
 from evaluation.metrics.registry import STATISTICS, metric, needed_statistics
+from evaluation.metrics.seeps import PRECIPITATION
 from evaluation.settings import USUAL_THRESHOLDS
 
 if TYPE_CHECKING:
@@ -28,20 +30,39 @@ def check_answerable(
     """Raise a ScoreError if a score cannot be had from ensembles of these ``sizes``, this climatology or variables."""
     check_sizes(question, sizes)
     _check_climatology(question, climatology)
-    thresholds = [name for name in question.metrics if "thresholds" in metric(name).needs]
     idle = sorted(set(question.settings.thresholds) - set(USUAL_THRESHOLDS) - set(variables))
     if idle:
         raise ScoreError(
             f"there are thresholds for {', '.join(idle)}, expected variables that are scored: "
             f"{', '.join(sorted(variables))}; leave them out"
         )
-    if thresholds and not set(question.settings.thresholds) & set(variables):
-        raise ScoreError(
-            f"{', '.join(thresholds)} need thresholds, and there are none for {', '.join(sorted(variables))}; give "
-            "some, e.g. --threshold '2m_temperature>303.15'"
-        )
+    if variables:
+        _check_variables(question, variables)
     if question.is_map:
         _check_has_map(question)
+
+
+def _check_variables(question: Question, variables: Collection[str]) -> None:
+    """Raise for a score that none of the variables can have."""
+    possible = {name for variable in variables for name in applicable(question.metrics, variable, question.settings)}
+    vain, others = [name for name in question.metrics if name not in possible], ", ".join(sorted(variables))
+    thresholds = [name for name in vain if "thresholds" in metric(name).needs]
+    if thresholds:
+        raise ScoreError(
+            f"{needs(thresholds)} thresholds, and there are none for {others}; give some, e.g. --threshold "
+            "'2m_temperature>303.15'"
+        )
+    if vain:
+        raise ScoreError(f"{needs(vain)} {PRECIPITATION}, and got {others}; score that, or leave {', '.join(vain)} out")
+
+
+def needs(names: Sequence[str]) -> str:
+    """What several names need, or one needs.
+
+    >>> needs(["crps"]), needs(["acc", "crps"])
+    ('crps needs', 'acc, crps need')
+    """
+    return f"{', '.join(names)} need{'s' if len(names) == 1 else ''}"
 
 
 def check_sizes(question: Question, sizes: Sequence[int]) -> None:
@@ -56,7 +77,7 @@ def check_sizes(question: Question, sizes: Sequence[int]) -> None:
     counted = [name for name in question.metrics if metric(name).family == "ranks" and "pit" not in name]
     if counted and len(sizes) > 1:
         raise ScoreError(
-            f"{', '.join(counted)} need ensembles of one size, got sizes {', '.join(map(str, sizes))}; score them "
+            f"{needs(counted)} ensembles of one size, got sizes {', '.join(map(str, sizes))}; score them "
             "apart, or use pit_histogram"
         )
 
@@ -64,11 +85,11 @@ def check_sizes(question: Question, sizes: Sequence[int]) -> None:
 def _check_climatology(question: Question, climatology: Climatology | None) -> None:
     blind = [name for name in question.metrics if metric(name).needs & {"climate", "quantiles"}]
     if blind and climatology is None:
-        raise ScoreError(f"{', '.join(blind)} need a climatology, and there is none; give one with --climatology")
+        raise ScoreError(f"{needs(blind)} a climatology, and there is none; give one with --climatology")
     coarse = [name for name in question.metrics if "quantiles" in metric(name).needs]
     if coarse and not hasattr(climatology, "quantiles_at"):
         raise ScoreError(
-            f"{', '.join(coarse)} need quantiles, and the climatology has none; give one by hour and day of the year, "
+            f"{needs(coarse)} quantiles, and the climatology has none; give one by hour and day of the year, "
             "e.g. --climatology STORE/day_of_year, or --climatology truth"
         )
 
@@ -90,4 +111,4 @@ def _check_has_map(question: Question) -> None:
                                                  for own in metric(name).statistics)
     ]  # fmt: skip
     if whole:
-        raise ScoreError(f"{', '.join(whole)} are scores of whole fields and have no map; leave them out")
+        raise ScoreError(f"there is no map of {', '.join(whole)}, only of scores of single points; leave the rest out")

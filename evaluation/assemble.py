@@ -12,7 +12,7 @@ from evaluation.metrics.registry import metric
 from evaluation.sums import group_sums, statistics_of, weights_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from evaluation.sums import Sums
 
@@ -22,22 +22,29 @@ def to_scores(sums: Sums, metrics: Sequence[str], by: str | None = None) -> xr.D
 
     Dims are (model, [group], lead_time, region, [level]) and the metric's own; the attribute ``units`` of a variable's
     sums are its units.
-    A score without meaning for a model, such as the spread of persistence, is NaN.
+    A score without meaning for a model, such as the spread of persistence, is NaN; one without statistics, as it needs
+    thresholds and the variable has none, is not there.
     """
     fields: dict[str, xr.DataArray] = {}
     for variable, own in sums.items():
         means = mean_statistics(own, by)
         for name in metrics:
+            if means.keys().isdisjoint(metric(name).statistics):
+                continue
             found = metric(name).finalise(means)
             fields[f"{name}_{variable}"] = _ordered(found).assign_attrs(
                 _attributes(name, variable, str(own.attrs.get("units", "")))
             )
+    return _labelled(xr.Dataset(with_names_of_axes(fields)))
+
+
+def with_names_of_axes(fields: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Fields, each with the attribute ``variable``, whose axes have its name too where labels differ."""
     apart = _axes_that_differ(fields.values())
-    own_names = {
+    return {
         name: field.rename({dim: f"{dim}_of_{field.attrs['variable']}" for dim in apart & set(field.dims)})
         for name, field in fields.items()
     }
-    return _labelled(xr.Dataset(own_names))
 
 
 def _axes_that_differ(fields: Iterable[xr.DataArray]) -> set[Hashable]:
@@ -70,9 +77,9 @@ def _over_times(field: xr.DataArray, by: str | None) -> xr.DataArray:
 
 def sample_sizes(sums: Sums, scores: xr.Dataset, by: str | None = None) -> xr.Dataset:
     """The number of initial times behind each score, ``sample_size_<variable>``, ([group], lead_time, [level])."""
-    sizes = {}
+    sizes, scored = {}, {field.attrs["variable"] for field in scores.data_vars.values()}
     for variable, own in sums.items():
-        if "initial_time" not in own["weight_missing"].dims:
+        if variable not in scored or "initial_time" not in own["weight_missing"].dims:
             continue  # a map has as many at every point as it has observations
         there = (own["weight_missing"].isel(model=0) > 0).any("region").astype(np.float64)
         counts = group_sums(there.to_dataset(name="count"), by)["count"]

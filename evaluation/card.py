@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from evaluation.comparison_text import Row, rows
-from evaluation.shown import field_name, is_share, lead_name, score_name, times_line, units
+from evaluation.shown import is_share, lead_name, score_name, times_line, units
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -108,7 +108,7 @@ def words(comparison: Comparison, row: Row, cell: xr.Dataset) -> str:
         f"{name} {_three(float(cell[side]) * scale)}{after}"
         for name, side in ((comparison.ours, "ours"), (comparison.theirs, "theirs"))
     )
-    place = f"{field_name(row.variable, row.level)}, {score_name(row.metric)}, {row.place}"
+    place = f"{row.name}, {score_name(row.metric)}, {row.place}"
     gain, low, high, own = _gain_words(cell, scale, after)
     head = f"{place}, {lead_name(float(cell['lead_time']))}: improvement {gain}{own}"
     size = int(cell["sample_size"])

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from evaluation.card import Mark, Panel, about_times, panels, words
-from evaluation.shown import capital, field_name, lead_name
+from evaluation.shown import capital, lead_name
 
 if TYPE_CHECKING:
     from evaluation.compare import Comparison
@@ -93,7 +93,7 @@ def _table(comparison: Comparison, panel: Panel) -> str:
     for row in panel.rows:
         cells = "".join(_cell(comparison, panel, row, hours) for hours in leads)
         kind = ' class="first"' if row.variable != last else ""
-        body += f'<tr{kind}><th scope="row">{escape(field_name(row.variable, row.level))}</th>{cells}</tr>\n'
+        body += f'<tr{kind}><th scope="row">{escape(row.name)}</th>{cells}</tr>\n'
         last = row.variable
     return (
         f'<div class="scroll"><table>\n<caption>{escape(panel.title)} <span>({escape(panel.scale)})</span></caption>\n'

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from data_pipeline.errors import ScoreError
+from evaluation.assemble import with_names_of_axes
 from evaluation.by_group import group_name, grouping, in_groups, side_by_group
-from evaluation.estimates import Trial, estimate, has_series, only, score_of
+from evaluation.comparable import OBSTACLES, left_out, obstacle
+from evaluation.estimates import Trial, estimate, only, score_of
 from evaluation.improvement import MEANING, improvement
 from evaluation.metrics.registry import metric
 from evaluation.pairs import minutes
-from evaluation.scored import side_by_side
+from evaluation.side_by_side import common_variables, joined, nothing_common
 from evaluation.significance import MINIMUM_TIMES, TESTS, false_discoveries, spacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from evaluation.scored import Scored
-    from evaluation.sums import Sums
+
+    Times = Mapping[str, NDArray[np.datetime64]]
 
 ALPHA = 0.10
 """Share of false discoveries among those marked: twice the level of one test, as Wilks 2016 advises."""
@@ -38,7 +41,8 @@ class Comparison:
     cells
         By metric and variable: ``ours``, ``theirs`` (scores), ``improvement``, ``lower``, ``upper`` (per cent, positive
         where ours is better), ``p_value``, ``significant`` and ``sample_size``, each ([group], lead_time, [level],
-        region), with the attributes ``metric``, ``variable``, ``units`` and ``direction``.
+        region, *axes), with the attributes ``metric``, ``variable``, ``units`` and ``direction``; axes are choices such
+        as thresholds, of which each is compared by itself.
     notes
         What could not be compared, and what a reader must know.
     attributes
@@ -54,10 +58,11 @@ class Comparison:
     def to_dataset(self) -> xr.Dataset:
         """All of it as one dataset, variables called ``<metric>_<variable>_<what>``."""
         fields = {
-            f"{metric}_{variable}_{name}": field.assign_attrs(_described(str(name), cells))
-            for (metric, variable), cells in self.cells.items() for name, field in cells.data_vars.items()
+            f"{metric}_{variable}_{name}": own.assign_attrs(_described(str(name), cells))
+            for (metric, variable), cells in self.cells.items() for name, own in cells.data_vars.items()
         }  # fmt: skip
-        return xr.Dataset(fields).assign_attrs(self.attributes, notes="; ".join(self.notes) or "none")
+        whole = xr.Dataset(with_names_of_axes(fields))
+        return whole.assign_attrs(self.attributes, notes="; ".join(self.notes) or "none")
 
 
 def compare(
@@ -89,21 +94,65 @@ def compare(
         If nothing can be compared.
     """
     by, ungrouped = grouping(ours, theirs, by)
-    sums, lacking = side_by_side([ours, theirs])
-    names, notes = _comparable(ours, theirs, sums, metrics)
-    groups = {variable: in_groups(own, by) for variable, own in sums.items()}
-    cells = {
-        (name, variable): _of_groups(groups[variable], name, variable, (ours.name, theirs.name), trial, by)
-        for variable, own in sums.items() for name in names if has_series(own, name)
-    }  # fmt: skip
-    notes = [*lacking, *notes, *ungrouped, *_caveats(ours, theirs), *_few(cells, groups, by)]
-    about = _about(ours, theirs, sums, trial, alpha) | ({} if by is None else {"by": by})
-    return Comparison(ours.name, theirs.name, _marked(cells, alpha, trial.confidence), notes, about)
+    asked = list(metrics or [name for name in ours.question.metrics if name in theirs.question.metrics])
+    statistics = {own for name in asked for own in metric(name).statistics}
+    variables, lacking = common_variables([ours, theirs])
+    found = _Found(by)
+    for variable in variables:  # one after the other, as memory holds the sums of one
+        sums, missing = joined([ours, theirs], variable, statistics) if asked else (None, [])
+        lacking += missing
+        if sums is not None:
+            found.take_in(sums, variable, asked, (ours.name, theirs.name), trial)
+    found.check(ours, theirs, asked, lacking)
+    notes = [*dict.fromkeys(lacking), *left_out(found.why), *ungrouped, *_caveats(ours, theirs), *_few(found, by)]
+    about = _about(ours, theirs, found.times, trial, alpha) | ({} if by is None else {"by": by})
+    return Comparison(ours.name, theirs.name, _marked(found.cells, alpha, trial.confidence), notes, about)
 
 
-def _about(ours: Scored, theirs: Scored, sums: Sums, trial: Trial, alpha: float) -> dict[str, str]:
+@dataclass
+class _Found:
+    """What is found variable by variable: cells without marks, initial times of each group, and why metrics lack."""
+
+    by: str | None
+    cells: dict[tuple[str, str], xr.Dataset] = field(default_factory=dict)
+    times: dict[str, NDArray[np.datetime64]] = field(default_factory=dict)
+    obstacles: dict[str, set[str]] = field(default_factory=dict)
+
+    def take_in(
+        self, sums: xr.Dataset, variable: str, names: Sequence[str], models: tuple[str, str], trial: Trial
+    ) -> None:
+        """Compare all metrics of one variable."""
+        groups = in_groups(sums, self.by) if sums.data_vars else {}
+        for group, own in groups.items():
+            self.times[group] = np.union1d(self.times.get(group, own["initial_time"][:0]), own["initial_time"])
+        for name in names:
+            why = obstacle(sums, name)
+            if why is None:
+                self.cells[name, variable] = _of_groups(groups, name, variable, models, trial, self.by)
+            else:
+                self.obstacles.setdefault(name, set()).add(why)
+
+    @property
+    def why(self) -> dict[str, str]:
+        """Of metrics that could not be compared for any variable the last of ``OBSTACLES``."""
+        compared = {name for name, _ in self.cells}
+        return {name: max(own, key=OBSTACLES.index) for name, own in self.obstacles.items() if name not in compared}
+
+    def check(self, ours: Scored, theirs: Scored, asked: Sequence[str], lacking: Sequence[str]) -> None:
+        """Raise a ScoreError if nothing was compared."""
+        if lacking and not self.times:
+            raise nothing_common([ours, theirs], lacking)
+        if not self.cells:
+            notes = left_out(self.why or dict.fromkeys(asked, OBSTACLES[0]))
+            raise ScoreError(
+                f"no score can be compared of {ours.name} and {theirs.name}: {'; '.join(notes) or 'none is in both'}; "
+                "score both with the same --scores"
+            )
+
+
+def _about(ours: Scored, theirs: Scored, by_group: Times, trial: Trial, alpha: float) -> dict[str, str]:
     """The attributes of a comparison."""
-    times = _times(sums.values())
+    times = np.unique(np.concatenate([*by_group.values()]))
     return {
         "title": f"{ours.name} against {theirs.name}",
         "initial_times": " ".join(minutes(time) for time in times),
@@ -140,27 +189,6 @@ def _cells(sums: xr.Dataset, name: str, variable: str, models: tuple[str, str], 
     return found.assign(both).drop_attrs().drop_vars("model", errors="ignore").assign_attrs(about)
 
 
-def _comparable(ours: Scored, theirs: Scored, sums: Sums, wanted: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """Metrics that can be compared, and in words those that cannot."""
-    asked = list(wanted or [name for name in ours.question.metrics if name in theirs.question.metrics])
-    for name in asked:
-        metric(name)
-    without = [name for name in asked if not any(has_series(own, name) for own in sums.values())]
-    undecided = [name for name in asked if metric(name).direction == "none" and name not in without]
-    names = [name for name in asked if name not in {*without, *undecided}]
-    notes = []
-    if undecided:
-        notes.append(f"not compared, as neither way is better: {', '.join(undecided)}")
-    if without:
-        notes.append(f"not compared, as there is no one number for each initial time: {', '.join(without)}")
-    if not names:
-        raise ScoreError(
-            f"no score can be compared of {ours.name} and {theirs.name}: {'; '.join(notes) or 'none is in both'}; "
-            "score both with the same --scores"
-        )
-    return names, notes
-
-
 def _caveats(ours: Scored, theirs: Scored) -> list[str]:
     """What makes the comparison uneven."""
     notes = []
@@ -175,20 +203,18 @@ def _caveats(ours: Scored, theirs: Scored) -> list[str]:
     return notes
 
 
-def _few(
-    cells: Mapping[tuple[str, str], xr.Dataset], groups: Mapping[str, Mapping[str, xr.Dataset]], by: str | None
-) -> list[str]:
+def _few(found: _Found, by: str | None) -> list[str]:
     """What groups, or else the whole, have too few or uneven initial times."""
     uneven, short = [], []
-    for group in dict.fromkeys(group for own in groups.values() for group in own):
+    for group, times in found.times.items():
         which = f"{group_name(by, group)}: " if by else ""
-        gaps = spacing(_times([own[group] for own in groups.values() if group in own]))
-        count = max(_largest(own, group) for own in cells.values())
+        gaps = spacing(times)
+        count = max(_largest(own, group) for own in found.cells.values())
         if not gaps.even:
             uneven.append(f"{which}initial times are {gaps}")
         if count < MINIMUM_TIMES:
-            times = f"{count} initial time{'s' if count != 1 else ''}"
-            short.append(f"{which}{times}: nothing is claimed with fewer than {MINIMUM_TIMES}")
+            words = f"{count} initial time{'s' if count != 1 else ''}"
+            short.append(f"{which}{words}: nothing is claimed with fewer than {MINIMUM_TIMES}")
     return [*uneven, *short]
 
 
@@ -206,10 +232,6 @@ def _marked(
     limit = false_discoveries(np.concatenate([own["p_value"].values.ravel() for own in cells.values()]), alpha)
     limit = min(limit, 1 - confidence)  # no mark where an interval holds zero
     return {key: own.assign(significant=own["p_value"] <= limit) for key, own in cells.items()}
-
-
-def _times(sums: Iterable[xr.Dataset]) -> NDArray[np.datetime64]:
-    return np.unique(np.concatenate([own["initial_time"].values for own in sums]))
 
 
 def _described(name: str, cells: xr.Dataset) -> dict[str, str]:

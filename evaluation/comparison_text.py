@@ -38,6 +38,13 @@ class Row(NamedTuple):
     cells: xr.Dataset
     group: str | None = None
     by: str | None = None
+    choice: tuple[tuple[str, float | str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The field, and of what choice along axes of the metric's own, e.g. ``2 m temperature, threshold 300``."""
+        labels = [f"{axis.replace('_', ' ')} {_shown(label)}" for axis, label in self.choice]
+        return ", ".join([field_name(self.variable, self.level), *labels])
 
     @property
     def unit(self) -> str:
@@ -69,9 +76,21 @@ def rows(comparison: Comparison, most_regions: int | None = None) -> Iterator[Ro
         for (metric, variable), own in comparison.cells.items():
             here = _at(_at(own, "region", region), "group", group)
             for level in here["level"].values.tolist() if "level" in here.dims else [None]:
-                cells = _at(here, "level", level)
-                if cells["improvement"].notnull().any():
-                    yield Row(metric, variable, level, str(region), cells, group, comparison.attributes.get("by"))
+                for choice, cells in _choices(_at(here, "level", level)):
+                    if cells["improvement"].notnull().any():
+                        by = comparison.attributes.get("by")
+                        yield Row(metric, variable, level, str(region), cells, group, by, choice)
+
+
+def _choices(cells: xr.Dataset) -> Iterator[tuple[tuple[tuple[str, float | str], ...], xr.Dataset]]:
+    """Labels along the metric's own axes, if it has any, and the cells there."""
+    axes = [str(dim) for dim in cells.dims if dim != "lead_time"]
+    for labels in product(*(cells[axis].values.tolist() for axis in axes)):
+        yield tuple(zip(axes, labels, strict=True)), cells.sel(dict(zip(axes, labels, strict=True)))
+
+
+def _shown(label: float | str) -> str:
+    return label if isinstance(label, str) else f"{label:g}"
 
 
 def _at(cells: xr.Dataset, dim: str, label: object) -> xr.Dataset:
@@ -114,8 +133,8 @@ def _lines(row: Row, shown: xr.Dataset) -> list[str]:
              zip(shown["improvement"].values, shown["significant"].values, strict=True)]  # fmt: skip
     ends = [f"{low:+.1f}..{high:+.1f} " for low, high in
             zip(shown["lower"].values, shown["upper"].values, strict=True)]  # fmt: skip
-    label = f"  {field_name(row.variable, row.level)} "
-    found = [_line(label, gains)] if len(label) <= _LABEL else [label, _line("", gains)]
+    label = f"  {row.name} "
+    found = [_line(label, gains)] if len(label) <= _LABEL else [label.rstrip(), _line("", gains)]
     return [*found, *([_line("", ends)] if shown["lower"].notnull().any() else [])]
 
 
@@ -135,7 +154,7 @@ def comparison_json(comparison: Comparison) -> dict[str, object]:
         "fields": [
             {
                 "metric": row.metric, "variable": row.variable, "level": row.level, "region": row.region,
-                **({} if row.group is None else {"group": row.group}),
+                **({} if row.group is None else {"group": row.group}), **dict(row.choice),
                 "units": row.cells.attrs["units"], "direction": row.cells.attrs["direction"],
                 "improvement_units": row.unit,
                 "lead_hours": row.cells["lead_time"].values.tolist(),
@@ -153,13 +172,15 @@ def comparison_csv(comparison: Comparison) -> str:
     names = ("improvement", "lower", "upper", "p_value", "significant", "sample_size", "ours", "theirs")
     columns = (*names[:3], "improvement_units", *names[3:6], comparison.ours, comparison.theirs)
     apart = ["group"] if groups(comparison) != [None] else []
-    writer.writerow(["metric", "variable", "level_hpa", "region", *apart, "lead_hours", *columns, "units"])
+    axes = list(dict.fromkeys(axis for row in rows(comparison) for axis, _ in row.choice))
+    writer.writerow(["metric", "variable", "level_hpa", "region", *apart, *axes, "lead_hours", *columns, "units"])
     for row in rows(comparison):
         for place, hours in enumerate(row.cells["lead_time"].values.tolist()):
             values = [_number(row.cells[name].values[place]) for name in names]
             level = "" if row.level is None else f"{row.level:g}"
-            labels = [row.metric, row.variable, level, row.region, *([row.group] if apart else []), f"{hours:g}"]
-            writer.writerow([*labels, *values[:3], row.unit, *values[3:], row.cells.attrs["units"]])
+            own = [_shown(dict(row.choice).get(axis, "")) for axis in axes]
+            labels = [row.metric, row.variable, level, row.region, *([row.group] if apart else []), *own]
+            writer.writerow([*labels, f"{hours:g}", *values[:3], row.unit, *values[3:], row.cells.attrs["units"]])
     return text.getvalue()
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from data_pipeline.errors import ScoreError
+from evaluation.metrics.event_tables import twin_of
 from evaluation.metrics.registry import metric
 from evaluation.resampling import RESAMPLES, bootstrap_interval, circular_blocks, common_length, stretch
 from evaluation.significance import (
@@ -27,7 +28,7 @@ from evaluation.significance import (
     p_value,
     spacing,
 )
-from evaluation.sums import has_own_axes, statistics_of, weights_of, with_shared_weights
+from evaluation.sums import SHARED, statistics_of, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     Function: TypeAlias = Callable[[xr.DataArray], xr.DataArray]
 
+ADDED_UP = "added_up"
 _MOST_NUMBERS = 4_000_000
 """Resampled means that are in memory together."""
 _MOST_REGIONS = 32
@@ -65,9 +67,24 @@ class Trial:
 
 
 def has_series(sums: xr.Dataset, name: str) -> bool:
-    """Whether the sums hold, for each initial time, what the metric ``name`` is made of."""
+    """Whether the sums hold, for each initial time, what the metric ``name`` is made of.
+
+    A table that none of their models has is not asked for if another stands for it.
+    """
     held = {statistic for statistic in statistics_of(sums) if "initial_time" in sums[f"total_{statistic}"].dims}
-    return set(metric(name).statistics) <= held
+    added_up = added_up_in(sums)
+    return all(own in held or (own not in added_up and twin_of(own) in held) for own in metric(name).statistics)
+
+
+def added_up_in(sums: xr.Dataset) -> list[str]:
+    """Statistics that were not kept for each initial time, as ``only`` says."""
+    return str(sums.attrs.get(ADDED_UP, "")).split()
+
+
+def axes_of(sums: xr.Dataset, name: str) -> list[str]:
+    """The metric's own axes, such as thresholds, of sums that have its series."""
+    thin = sums.isel({dim: slice(1) for dim in SHARED if dim in sums.dims and dim != "model"})
+    return [str(dim) for dim in score_of(thin, name).dims if dim not in SHARED]
 
 
 def score_of(sums: xr.Dataset, name: str) -> xr.DataArray:
@@ -235,10 +252,16 @@ def _horizons(sums: xr.Dataset, value: xr.DataArray) -> NDArray[np.int64]:
 
 
 def only(sums: xr.Dataset, models: Sequence[str]) -> xr.Dataset:
-    """The sums of some models, without statistics that are not kept for each initial time or have axes of their own."""
-    series = [
-        statistic for statistic in statistics_of(sums)
-        if "initial_time" in sums[f"total_{statistic}"].dims and not has_own_axes(sums[f"total_{statistic}"])
+    """The sums of some models by initial time; nothing is read but whether they have tables that were added up.
+
+    The attribute ``ADDED_UP`` names statistics of these models that are not kept for each initial time.
+    """
+    own = sums.sel(model=list(models))
+    every = statistics_of(own)
+    series = [name for name in every if "initial_time" in own[f"total_{name}"].dims]
+    others = [
+        name for name in every
+        if name not in series and (twin_of(name) is None or bool((own[weights_of(own, name)] > 0).any()))
     ]  # fmt: skip
-    fields = with_shared_weights(sums)[[f"{part}_{statistic}" for statistic in series for part in ("total", "weight")]]
-    return fields.sel(model=list(models))
+    fields = [*(f"total_{name}" for name in series), *dict.fromkeys(weights_of(own, name) for name in series)]
+    return own[fields].assign_attrs({ADDED_UP: " ".join(others)})

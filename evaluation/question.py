@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from data_pipeline.errors import ScoreError
 from evaluation.metrics.registry import DEFAULT_METRICS
 from evaluation.settings import Settings
+from evaluation.sums import BY
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Question:
         number, count = self.part
         if not 1 <= number <= count:
             raise ScoreError(f"got part {number}/{count}, expected i/n with 1 <= i <= n")
+        if self.by is not None and self.by not in BY:
+            raise ScoreError(f"got --by {self.by!r}, expected one of {', '.join(BY)}")
         if len(set(self.without_members)) < len(self.without_members):
             raise ScoreError(f"got the members {self.without_members} to leave out, expected each once")
 

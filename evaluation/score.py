@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import as_completed
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,11 @@ from evaluation.aggregate import EveryPoint, Places, on_map
 from evaluation.alignment import RegriddedClimatology, common_grid, on_grid
 from evaluation.answer import answer
 from evaluation.answerable import check_answerable, check_map_fits
+from evaluation.applicable import inapplicable
 from evaluation.climate import Season, of_variables
 from evaluation.combine import combine
 from evaluation.derived import DERIVED
 from evaluation.lost import Tallied, noting, sentences, stopped, without
-from evaluation.metrics.registry import needed_statistics
 from evaluation.more_baselines import baselines, default_baselines
 from evaluation.pairs import match
 from evaluation.question import Question
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from data_pipeline.grid import Grid
     from evaluation.answer import Answer
+    from evaluation.baselines import Baseline
     from evaluation.climate import Climatology
     from evaluation.kept import Kept
     from evaluation.lost import Lost
@@ -89,48 +90,67 @@ def score(
         If a file or field cannot be read and ``allow_missing`` is false.
     """
     runs, left_out = open_forecasts(forecasts, allow_missing=question.allow_missing, without=question.without_members)
-    grid = common_grid(runs, truth, question.grid)
-    runs, truth = [on_grid(run, grid) for run in runs], on_grid(truth, grid)
-    matches, lacking = match(runs, truth, question.variables)
-    variables = {pair.channel.variable_name for pair in matches}
-    if climatology is not None:
-        climatology = RegriddedClimatology(of_variables(climatology, variables), grid)
-    sizes = sorted({run.sizes.get("realization", 1) for run in runs})
-    check_answerable(question, sizes, climatology, variables)
-    names = default_baselines(climatology) if question.baselines is None else question.baselines
-    season = Season(climatology, grid) if climatology is not None else None
-    beside = baselines(names, truth, climatology, matches, question.settings, season)
-    lacking = [*left_out, *lacking, *(text for own in beside for text in own.lacks(matches))]
-    _check_complete(matches, lacking, question.allow_missing)
-    tally = Tally(truth, _places(question, grid, truth), needed_statistics(question.metrics), beside, season,
-                  question.settings)  # fmt: skip
-    by_run = _by_run(matches, question.part)
+    work = _prepared(runs, truth, question, climatology, left_out)
+    places = _places(question, work.grid, work.truth)
+    tally = Tally(work.truth, places, question.metrics, work.beside, work.season, question.settings)
+    by_run = _by_run(work.matches, question.part)
     if question.is_map:
-        check_map_fits(question, grid, max(map(len, by_run), default=0), 1 + len(beside))
-    if not by_run:
-        count = len({pair.initial_time for pair in matches})
-        raise ScoreError(
-            f"part {question.part[0]}/{question.part[1]} is empty, as there are {count} initial times; ask for at most "
-            f"{count} parts"
-        )
-    kept = None if kept is None else kept.among(grid, matches)
+        check_map_fits(question, work.grid, max(map(len, by_run)), 1 + len(work.beside))
+    kept = None if kept is None else kept.among(work.grid, work.matches)
     parts = _finished(tally, by_run, kept, scheduler, past_damage=question.allow_missing)
     lost: list[Lost] = []
     finished = noting(track(parts, "scoring", "run", total=len(by_run), enabled=progress), lost)
     sums = _together(finished, kept, question.by)
     asked = [pair for own in by_run for pair in own]
-    lacking += [*sentences(lost), *unobserved(sums, without(asked, lost))]
+    lacking = [*work.lacking, *sentences(lost), *unobserved(sums, without(asked, lost), by_point=question.is_map)]
     about = {
-        "ensemble_size": " ".join(str(size) for size in sizes),
+        "ensemble_size": " ".join(str(size) for size in _sizes(runs)),
         "missing": "; ".join(lacking) or "none",
         "unreadable_fields": f"{len(lost)} of {len(asked)}",
         "members_left_out": " ".join(map(str, question.without_members)) or "none",
-        "truth_source": str(truth.encoding.get("source") or truth.attrs.get("source") or "unknown"),
+        "truth_source": str(work.truth.encoding.get("source") or work.truth.attrs.get("source") or "unknown"),
         "forecasts": " ".join(Path(path).name for path in forecasts),
-        "grid": str(grid),
+        "grid": str(work.grid),
     }
-    found = answer(_with_units(sums, truth), question, about)
-    return replace(found, scores=on_map(found.scores, grid)) if question.is_map else found
+    found = answer(_with_units(sums, work.truth), question, about)
+    return replace(found, scores=on_map(found.scores, work.grid)) if question.is_map else found
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is to be scored, all sides on one grid, and what cannot be, in words."""
+
+    grid: Grid
+    truth: xr.Dataset
+    matches: Sequence[Match]
+    season: Season | None
+    beside: Sequence[Baseline]
+    lacking: Sequence[str]
+
+
+def _prepared(
+    runs: Sequence[xr.Dataset], truth: xr.Dataset, question: Question, climatology: Climatology | None,
+    left_out: Sequence[str],
+) -> _Work:  # fmt: skip
+    grid = common_grid(runs, truth, question.grid)
+    truth = on_grid(truth, grid)
+    matches, lacking = match([on_grid(run, grid) for run in runs], truth, question.variables)
+    variables = {pair.channel.variable_name for pair in matches}
+    if climatology is not None:
+        climatology = RegriddedClimatology(of_variables(climatology, variables), grid)
+    check_answerable(question, _sizes(runs), climatology, variables)
+    names = default_baselines(climatology) if question.baselines is None else question.baselines
+    season = Season(climatology, grid) if climatology is not None else None
+    beside = baselines(names, truth, climatology, matches, question.settings, season)
+    lacking = [*left_out, *lacking, *(text for own in beside for text in own.lacks(matches))]
+    _check_complete(matches, lacking, question.allow_missing)
+    lacking += inapplicable(question.metrics, variables, question.settings)
+    return _Work(grid, truth, matches, season, beside, lacking)
+
+
+def _sizes(runs: Sequence[xr.Dataset]) -> list[int]:
+    """Of ensembles, each once."""
+    return sorted({run.sizes.get("realization", 1) for run in runs})
 
 
 def _places(question: Question, grid: Grid, truth: xr.Dataset) -> Places | EveryPoint:
@@ -185,11 +205,21 @@ def _tallied(
 
 
 def _by_run(matches: Sequence[Match], part: tuple[int, int]) -> list[list[Match]]:
-    """The matches of each initial time of a part of them, in order of time."""
+    """The matches of each initial time of a part of them, in order of time.
+
+    Raises
+    ------
+    ScoreError
+        If there are more parts than initial times, and this one is empty.
+    """
     runs: dict[object, list[Match]] = {}
     for pair in matches:
         runs.setdefault(pair.initial_time, []).append(pair)
     number, count = part
+    if number > len(runs):
+        raise ScoreError(
+            f"part {number}/{count} is empty, as there are {len(runs)} initial times; ask for at most {len(runs)} parts"
+        )
     return [runs[time] for time in sorted(runs)[number - 1 :: count]]  # type: ignore[type-var]
 
 

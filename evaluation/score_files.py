@@ -53,11 +53,12 @@ def add_sums(sums: Sums, path: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """An OSError where the library says of a full disk only 'HDF error'."""
+    """An OSError where the library says of a full disk only 'HDF error'; EINVAL if it was asked for what it cannot."""
     try:
         yield
     except RuntimeError as error:
-        raise OSError(errno.EIO, f"cannot write ({error})", str(path)) from error
+        code = errno.EINVAL if "Invalid argument" in str(error) else errno.EIO
+        raise OSError(code, f"cannot write ({error})", str(path)) from error
 
 
 def _in_pieces(sums: xr.Dataset) -> Iterator[xr.Dataset]:
@@ -82,6 +83,18 @@ def read_scores(path: Path) -> xr.Dataset:
         return dataset.load()
 
 
+def read_attributes(path: Path) -> dict[str, str]:
+    """What a file of scores says of itself.
+
+    Raises
+    ------
+    ScoreError
+        As ``read_scores``.
+    """
+    with readable(path), _open(path) as dataset:
+        return {str(name): str(text) for name, text in dataset.attrs.items()}
+
+
 def read_sums(path: Path) -> Sums:
     """The sums of a file of scores.
 
@@ -103,8 +116,33 @@ def open_sums(path: Path) -> Sums:
         As ``read_sums``.
     """
     with readable(path), netCDF4.Dataset(path) as file:
-        names = list(_of_groups(file, path))
+        names = list(_groups(file, path))
     return {name: with_shared_weights(_open(path, f"{SUMS}/{name}")) for name in names}
+
+
+@contextmanager
+def sums_of(path: Path, variable: str) -> Iterator[xr.Dataset]:
+    """The sums of one variable of a file, which is open meanwhile; netCDF4 crashes where a file is open several times.
+
+    Raises
+    ------
+    ScoreError
+        If it cannot be read.
+    """
+    with readable(path), _open(path, f"{SUMS}/{variable}") as sums:
+        yield with_shared_weights(sums)
+
+
+def models_in(path: Path) -> dict[str, list[str]]:
+    """By variable, the models whose sums a file holds.
+
+    Raises
+    ------
+    ScoreError
+        As ``read_sums``.
+    """
+    with readable(path), netCDF4.Dataset(path) as file:
+        return {name: [str(model) for model in group["model"][:]] for name, group in _groups(file, path).items()}
 
 
 @dataclass(frozen=True)
@@ -125,10 +163,18 @@ def _open(path: Path, group: str | None = None) -> xr.Dataset:
 
 def _of_groups(file: netCDF4.Dataset, path: Path) -> Sums:
     """What an open file holds; its groups are opened by way of one handle, a quarter of the time of opening each."""
-    groups = file[SUMS].groups if SUMS in file.groups else {}
+    return {
+        name: xr.open_dataset(_store(group), decode_timedelta=False, cache=False)
+        for name, group in _groups(file, path).items()
+    }
+
+
+def _groups(file: netCDF4.Dataset, path: Path) -> dict[str, netCDF4.Group]:
+    """Of the variables of an open file."""
+    groups: dict[str, netCDF4.Group] = file[SUMS].groups if SUMS in file.groups else {}
     if not groups:
         raise ScoreError(f"{path} holds no sums, expected a file of 'sphercast score'; score again")
-    return {name: xr.open_dataset(_store(group), decode_timedelta=False, cache=False) for name, group in groups.items()}
+    return groups
 
 
 def _store(group: netCDF4.Group) -> NetCDF4DataStore:

@@ -1,28 +1,22 @@
-"""One model's scores, out of a file, and several side by side where all have them."""
+"""One model's scores, out of a file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import xarray as xr
+from typing import TYPE_CHECKING
 
 from data_pipeline.errors import ScoreError
 from evaluation.estimates import only
-from evaluation.pairs import minutes
 from evaluation.question import Question
-from evaluation.score_files import read_scores, read_sums
+from evaluation.score_files import models_in, read_attributes, sums_of
 from evaluation.tally import FORECAST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from evaluation.sums import Sums
-
-_SAMPLES = 3
-"""How many labels are named where many are lacking."""
+    import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -32,21 +26,46 @@ class Scored:
     Attributes
     ----------
     sums
-        By variable, each with the one model, called ``name``.
+        By variable, each with the one model, called ``name``, read anew whenever it is asked for.
     question, about
         What was asked, and the file's attributes.
     """
 
     name: str
-    sums: Sums
+    sums: Mapping[str, xr.Dataset]
     question: Question
     about: dict[str, str]
 
     @property
     def members(self) -> str:
-        """Its ensemble's size, e.g. ``10 members``; nothing for a baseline."""
-        size = self.about.get("ensemble_size", "")
+        """Its ensembles' sizes, e.g. ``10 members``; nothing for a baseline."""
+        size = " or ".join(self.about.get("ensemble_size", "").split())
         return f"{size} {'member' if size == '1' else 'members'}" if size else ""
+
+
+@dataclass(frozen=True)
+class _InFile(Mapping[str, "xr.Dataset"]):
+    """The sums of a model by variable; the file is open only while those of one are read."""
+
+    path: Path
+    model: str
+    shown: str
+    variables: tuple[str, ...]
+
+    def __getitem__(self, variable: str) -> xr.Dataset:
+        if variable not in self.variables:
+            raise KeyError(variable)
+        with sums_of(self.path, variable) as sums:
+            return only(sums, [self.model]).load().assign_coords(model=[self.shown])
+
+    def __contains__(self, variable: object) -> bool:
+        return variable in self.variables
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.variables)
+
+    def __len__(self) -> int:
+        return len(self.variables)
 
 
 def open_scored(path: Path, model: str = FORECAST, name: str | None = None) -> Scored:
@@ -57,16 +76,11 @@ def open_scored(path: Path, model: str = FORECAST, name: str | None = None) -> S
     ScoreError
         If the file is none, or lacks the model.
     """
-    about = {str(key): str(text) for key, text in read_scores(path).attrs.items()}
-    sums = read_sums(path)
-    models = models_of(sums)
-    if model not in models:
+    about, held = read_attributes(path), models_in(path)
+    if model not in (models := names_of_models(held)):
         raise ScoreError(f"{path} holds the models {', '.join(models)}, not {model!r}; choose one of them")
     shown = name or (path.stem if model == FORECAST else model)
-    own = {
-        variable: only(held, [model]).assign_coords(model=[shown])
-        for variable, held in sums.items() if model in held["model"].values
-    }  # fmt: skip
+    own = _InFile(path, model, shown, tuple(variable for variable, others in held.items() if model in others))
     question = Question.from_json(about["question"]) if "question" in about else Question()
     if model != FORECAST:
         about = {key: text for key, text in about.items() if key != "ensemble_size"}
@@ -89,20 +103,20 @@ def open_pair(paths: Sequence[Path], against: str | None = None) -> tuple[Scored
             f"got {len(paths)} files{f' and the baseline {against}' if against else ''}, expected two files of scores, "
             "or one and a baseline in it"
         )
-    baselines = [model for model in models_of(read_sums(paths[0])) if model != FORECAST]
+    baselines = [model for model in names_of_models(models_in(paths[0])) if model != FORECAST]
     if not baselines:
         raise ScoreError(f"{paths[0]} holds no baseline, expected a second file of scores to compare with; give one")
     chosen = against or ("climatology" if "climatology" in baselines else baselines[0])
     return open_scored(paths[0], name=FORECAST), open_scored(paths[0], chosen)
 
 
-def models_of(sums: Sums) -> list[str]:
+def names_of_models(held: Mapping[str, Sequence[str]]) -> list[str]:
     """Of all variables, each once.
 
-    >>> models_of({"2m_temperature": xr.Dataset(coords={"model": ["forecast", "persistence"]})})
+    >>> names_of_models({"2m_temperature": ["forecast", "persistence"], "geopotential": ["forecast"]})
     ['forecast', 'persistence']
     """
-    return list(dict.fromkeys(str(model) for own in sums.values() for model in own["model"].values))
+    return list(dict.fromkeys(model for models in held.values() for model in models))
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
@@ -118,63 +132,3 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     raise ScoreError(f"got {paths[0]} twice, expected files that differ; give each once")
-
-
-def side_by_side(scored: Sequence[Scored]) -> tuple[Sums, list[str]]:
-    """Sums of all models where all have them, and in words what only some have.
-
-    Raises
-    ------
-    ScoreError
-        If they have nothing in common, or different units.
-    """
-    variables = list(dict.fromkeys(name for one in scored for name in one.sums))
-    lacking = [
-        f"{one.name} lacks {', '.join(absent)}"
-        for one in scored if (absent := [name for name in variables if name not in one.sums])
-    ]  # fmt: skip
-    common: Sums = {}
-    for variable in variables:
-        if all(variable in one.sums for one in scored):
-            together, missing = _joined([one.sums[variable] for one in scored], variable)
-            lacking += missing
-            if together is not None:
-                common[variable] = together
-    if not common:
-        raise ScoreError(
-            f"nothing is in the scores of {' and '.join(one.name for one in scored)}: "
-            f"{'; '.join(dict.fromkeys(lacking))}; score both alike"
-        )
-    return common, list(dict.fromkeys(lacking))
-
-
-def _joined(sums: Sequence[xr.Dataset], variable: str) -> tuple[xr.Dataset | None, list[str]]:
-    units = dict.fromkeys(str(own.attrs.get("units", "")) for own in sums)
-    if len(units) > 1:
-        raise ScoreError(f"{variable} is in {' and '.join(map(repr, units))}; score both in the same units")
-    names = [str(own["model"].item()) for own in sums]
-    lacking = []
-    for dim in ("initial_time", "lead_time", "level", "region"):
-        labels = [own[dim].values.tolist() if dim in own.dims else [] for own in sums]
-        every = sorted({label for held in labels for label in held})
-        for name, held in zip(names, labels, strict=True):
-            absent = [label for label in every if label not in held]
-            if absent:
-                lacking.append(f"{name} lacks {_named(dim, absent)}")
-    held = [name for name in sums[0].data_vars if all(name in own for own in sums)]
-    aligned = xr.align(*[own[held] for own in sums], join="inner", exclude={"model"})
-    if not held or any(size == 0 for size in aligned[0].sizes.values()):
-        return None, lacking
-    return xr.concat(aligned, "model", data_vars="all").assign_attrs(sums[0].attrs), lacking
-
-
-def _named(dim: str, labels: list[Any]) -> str:
-    """E.g. ``2 initial times (2020-01-01T00:00, 2020-01-02T00:00)``."""
-    shown = [_label(dim, label) for label in labels[:_SAMPLES]] + ["..."] * (len(labels) > _SAMPLES)
-    return f"{len(labels)} {dim.replace('_', ' ')}{'s' if len(labels) > 1 else ''} ({', '.join(shown)})"
-
-
-def _label(dim: str, label: Any) -> str:
-    if dim == "initial_time":
-        return minutes(np.datetime64(label, "ns"))
-    return {"lead_time": f"+{label} h", "level": f"{label} hPa"}.get(dim, str(label))

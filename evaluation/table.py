@@ -96,8 +96,9 @@ def _heading(scores: xr.Dataset, leads: Sequence[int], reference: str | None) ->
     shown = "" if len(leads) == len(hours) else f"; {len(leads)} of {len(hours)} leads shown"
     skill = f", * beats every baseline; skill score: 1 - CRPS / CRPS of {reference}" if reference else ""
     row = _row("lead time in days", [f"{hours[index] / 24:.3g}" for index in leads])
+    members = " or ".join(scores.attrs.get("ensemble_size", "?").split())
     return [
-        f"Fair CRPS, area-weighted mean over {sample}, {scores.attrs.get('ensemble_size', '?')} members{shown}",
+        f"Fair CRPS, area-weighted mean over {sample}, {members} members{shown}",
         f"Lower is better{skill}",
         "",
         row,

@@ -8,11 +8,12 @@ import numpy as np
 
 from data_pipeline.errors import DataError
 from evaluation.aggregate import Sum
+from evaluation.applicable import applicable
 from evaluation.climate import Climate
 from evaluation.lost import Lost, Tallied
 from evaluation.metrics.definitions import PointStatistic, Sample
 from evaluation.metrics.forms import Ensemble
-from evaluation.metrics.registry import STATISTICS
+from evaluation.metrics.registry import STATISTICS, needed_statistics
 from evaluation.pairs import Snapshots
 from evaluation.run_sums import RunSums
 
@@ -33,18 +34,21 @@ if TYPE_CHECKING:
 
 FORECAST = "forecast"
 """What the model is called whose files are scored."""
+UNOBSERVED = "unobserved"
+"""The number of points that were forecast and of which the truth has no value; entered only where it is not whole."""
 
 
 class Tally:
     """Takes the sums of runs against a truth, beside baselines."""
 
     def __init__(
-        self, truth: xr.Dataset, places: Places | EveryPoint, statistics: Sequence[str], baselines: Sequence[Baseline],
+        self, truth: xr.Dataset, places: Places | EveryPoint, metrics: Sequence[str], baselines: Sequence[Baseline],
         season: Season | None, settings: Settings,
     ) -> None:  # fmt: skip
         self._verifying = Snapshots(truth)
         self._places = places
-        self._statistics = {name: STATISTICS[name] for name in statistics}
+        self._metrics = metrics
+        self._of_variable: dict[str, dict[str, Statistic]] = {}
         self._baselines = baselines
         self._season = season
         self._settings = settings
@@ -92,16 +96,25 @@ class Tally:
     def _entries(self, match: Match) -> Iterator[tuple[str, Channel, float, str, Sum, Axes]]:
         """Every model and statistic, as ``RunSums.put`` takes them."""
         observation = self._verifying.field(match.channel, match.valid_time)
-        observed = np.isfinite(observation)
-        for model, forecast in self._forecasts(match, observation):
+        observed, members = np.isfinite(observation), match.members()
+        if not observed.all():
+            lacking = self._places.count(np.isfinite(members).any(axis=0) & ~observed)
+            yield FORECAST, match.channel, match.lead_hours, UNOBSERVED, lacking, {}
+        for model, forecast in self._forecasts(match, members, observation):
             sample = self._sample(match, forecast)
-            for name, statistic in self._statistics.items():
+            for name, statistic in self._statistics(match.channel.variable_name).items():
                 if isinstance(forecast, statistic.forms):
                     total = self._sum(statistic, sample, observed)
                     yield model, match.channel, match.lead_hours, name, total, statistic.axes(sample)
 
-    def _forecasts(self, match: Match, observation: Field) -> Iterator[tuple[str, Forecast]]:
-        yield FORECAST, Ensemble.of(match.members(), observation)
+    def _statistics(self, variable: str) -> dict[str, Statistic]:
+        if variable not in self._of_variable:
+            needed = needed_statistics(applicable(self._metrics, variable, self._settings))
+            self._of_variable[variable] = {name: STATISTICS[name] for name in needed}
+        return self._of_variable[variable]
+
+    def _forecasts(self, match: Match, members: Field, observation: Field) -> Iterator[tuple[str, Forecast]]:
+        yield FORECAST, Ensemble.of(members, observation)
         for baseline in self._baselines:
             yield baseline.name, baseline.forecast(match, observation)
 

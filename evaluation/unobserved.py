@@ -1,4 +1,4 @@
-"""Fields that are forecast and of which the truth has no value at all: they weigh nothing, and that must be said."""
+"""What is forecast and of which the truth has no value: it weighs nothing, and that must be said."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evaluation.tally import FORECAST, UNOBSERVED
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import xarray as xr
 
@@ -18,23 +20,38 @@ if TYPE_CHECKING:
     Place = tuple[np.datetime64, float, int | None]
 
 
-def unobserved(sums: Sums, matches: Sequence[Match]) -> list[str]:
-    """A sentence for each channel of which the truth is NaN all over the regions at some of the scored times.
+def unobserved(sums: Sums, matches: Sequence[Match], *, by_point: bool = False) -> list[str]:
+    """A sentence for each channel of which the truth lacks whole fields, and for each of which it lacks single values.
 
-    Of a map of many points nothing is known, as it is not kept by initial time.
+    A field lacks if it is NaN all over the regions. Values are counted in fields of which there are some, where there
+    is a forecast; of several regions in that which lacks most, but of a map, ``by_point``, in all. Where a map has so
+    many points that sums are not kept by initial time, whole fields are counted as values.
     """
     empty = {variable: _without_weight(own) for variable, own in sums.items()}
-    if not any(empty.values()):
-        return []
     times = Counter(pair.channel.name for pair in matches)
     lost = Counter(
         pair.channel.name for pair in matches
         if (pair.initial_time, pair.lead_hours, pair.channel.level) in empty[pair.channel.variable_name]
     )  # fmt: skip
-    return [
+    fields = [
         f"the truth has no value of {name} in {count} of {times[name]} fields, which do not count"
         for name, count in lost.items()
     ]
+    return fields + [text for variable, own in sums.items() for text in _lacking_values(variable, own, by_point)]
+
+
+def _lacking_values(variable: str, sums: xr.Dataset, by_point: bool) -> Iterator[str]:
+    if f"total_{UNOBSERVED}" not in sums:
+        return
+    counts, weight = (sums[name].sel(model=FORECAST) for name in (f"total_{UNOBSERVED}", "weight_missing"))
+    if "initial_time" in counts.dims:
+        counts = counts.where((weight > 0).any("region"), 0)
+    totals = counts.sum([dim for dim in counts.dims if dim not in ("region", "level")])
+    every = totals.sum("region") if by_point else totals.max("region")
+    for count in every if "level" in every.dims else [every]:
+        name = f"{variable}_{int(count['level'])}" if "level" in count.coords else variable
+        if count > 0:
+            yield f"the truth lacks {int(count)} values of {name} that were forecast, which do not count"
 
 
 def _without_weight(sums: xr.Dataset) -> set[Place]:

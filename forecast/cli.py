@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ from forecast.cli_plot import Kind, plot
 from forecast.cli_products import products
 from forecast.cli_score import score_app
 from forecast.cli_tracks import tracks_app
+from forecast.cli_view import view
 from forecast.stopping import INTERRUPTED, STOPPED, Stopping
 
 app = typer.Typer(
@@ -38,6 +40,7 @@ app.command("scorecard")(cli_scorecard.scorecard)
 app.command("forecast")(forecast)
 app.command("products")(products)
 app.command("plot")(plot)
+app.command("view")(view)
 app.add_typer(jobs_app, name="jobs")
 app.command("run")(run)
 app.command("schedule")(schedule)
@@ -91,11 +94,14 @@ def demo(
     for name, options in DEMO_MAPS.items():
         words = " ".join(f"--{key} {value}" for key, value in options.items())
         print(f"$ sphercast plot {file} {words} --out {out / name}")
-        plot(str(file), out=out / name, **options)
+        plot(str(file), out=out / name, **{**options, "variable": [options["variable"]]})
     print(f"$ sphercast score {file} sample --out {out / 'scores.nc'}")
     answer = run_score([str(file), "sample"], out / "scores.nc", Question())
     print(crps_table(answer.scores, DEMO_TABLE, levels=(500, 850)))
     print(f"all of it is in {out}; all variables and scores are in {out / 'scores.nc'}")
+
+
+_NOT_SPACE = "mend the path, or if it is right report this, with the command"
 
 
 def main() -> None:
@@ -115,6 +121,5 @@ def main() -> None:
     except SphercastError as error:
         sys.exit(f"sphercast: {error}")
     except OSError as error:
-        sys.exit(
-            f"sphercast: {error.strerror or error}: {error.filename or 'no file named'}; free space or mend the path"
-        )
+        mend = _NOT_SPACE if error.errno == errno.EINVAL else "free space or mend the path"
+        sys.exit(f"sphercast: {error.strerror or error}: {error.filename or 'no file named'}; {mend}")

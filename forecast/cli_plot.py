@@ -1,10 +1,10 @@
-"""``sphercast plot``: a map of a forecast."""
+"""``sphercast plot``: a map of a forecast, or a picture of it at one place."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -12,7 +12,10 @@ from data_pipeline.errors import DataError
 
 
 class Kind(StrEnum):
-    """Kinds of map, as in ``evaluation.plots.KINDS``, which would take a second to import here."""
+    """As in ``evaluation.plots.KINDS`` and ``evaluation.plots.places.PLACE_KINDS``, which take a second to import.
+
+    And one that is a map of time.
+    """
 
     mean = "mean"
     spread = "spread"
@@ -26,6 +29,10 @@ class Kind(StrEnum):
     difference = "difference"
     wind = "wind"
     chart = "chart"
+    meteogram = "meteogram"
+    plume = "plume"
+    profile = "profile"
+    hovmoller = "hovmoller"
 
 
 class Arrows(StrEnum):
@@ -40,14 +47,25 @@ def plot(
     path: Annotated[
         str, typer.Argument(help="A forecast: a file, Zarr store, folder or URL, ours or others'.", metavar="FORECAST")
     ],
-    variable: Annotated[str, typer.Option(help="E.g. geopotential, temperature, wind_speed, mean_sea_level_pressure.")],
-    kind: Annotated[Kind, typer.Option(help="What to draw.")] = Kind.mean,
-    out: Annotated[
-        Optional[Path], typer.Option(help="PNG file to write; default: named after the variable and the kind.")
+    variable: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            help="E.g. geopotential, temperature, wind_speed, mean_sea_level_pressure. At a place it may be repeated, "
+            "may say its level, as geopotential_500, and has a default."
+        ),
     ] = None,
+    kind: Annotated[Kind, typer.Option(help="What to draw.")] = Kind.mean,
+    out: Annotated[Optional[Path], typer.Option(help="PNG file to write; default: named after what it shows.")] = None,
     level: Annotated[Optional[int], typer.Option(help="Pressure level in hPa; default: 500.")] = None,
     lead: Annotated[Optional[float], typer.Option(help="Lead time in hours; default: the last.")] = None,
     init: Annotated[Optional[str], typer.Option(help="Initial time (UTC) of several; default: the newest.")] = None,
+    at: Annotated[
+        Optional[str],
+        typer.Option(help="Of kinds meteogram, plume and profile: LATITUDE,LONGITUDE or the name of a station."),
+    ] = None,
+    stations: Annotated[
+        Optional[Path], typer.Option(help="CSV file with columns name,latitude,longitude[,altitude], for --at NAME.")
+    ] = None,
     member: Annotated[Optional[str], typer.Option(help="Of kinds member, wind and chart: one member.")] = None,
     threshold: Annotated[Optional[float], typer.Option(help="Of a probability, in the units of the map.")] = None,
     below: Annotated[bool, typer.Option("--below", help="Probability of falling below the threshold.")] = False,
@@ -61,7 +79,8 @@ def plot(
         Optional[str], typer.Option(help="Of a difference: another forecast, or the analysis, to subtract.")
     ] = None,
     climatology: Annotated[
-        Optional[str], typer.Option(help="Of efi and probability: one with quantiles, e.g. STORE/day_of_year.")
+        Optional[str],
+        typer.Option(help="Of efi and probability: one with quantiles, e.g. STORE/day_of_year. At a place: any."),
     ] = None,
     region: Annotated[
         Optional[str], typer.Option(help="E.g. europe, north-atlantic, or box:SOUTH,NORTH,WEST,EAST.")
@@ -74,19 +93,35 @@ def plot(
         ),
     ] = None,
     style: Annotated[Optional[Arrows], typer.Option(help="Of wind; default: barbs.")] = None,
+    animate: Annotated[
+        bool, typer.Option("--animate", help="A map through all lead times: MP4 where ffmpeg is there, else GIF.")
+    ] = False,
 ) -> None:
-    """Draw a map of a forecast."""
-    from evaluation.plots import draw
-    from evaluation.plots.runs import open_at
+    """Draw a map of a forecast, or its meteogram, plume or profile at a place, or its Hovmoeller diagram."""
+    from forecast import cli_plot_kinds as kinds
 
-    out = out or Path("-".join(filter(None, (variable, f"{level or ''}", kind.value))) + ".png")
-    draw(
-        open_at(path, init), variable=variable, kind=kind.value, level=level, lead=lead, threshold=threshold,
-        above=not below, projection=projection, region=region, member=member, quantile=quantile,
-        contours=None if contours is None else _numbers(contours), against=against, climatology=climatology,
-        style=None if style is None else style.value, out=out,
-    )  # fmt: skip
-    print(f"map: {out}")
+    given: dict[str, Any] = {
+        "lead": lead, "level": level, "threshold": threshold, "quantile": quantile, "contours": contours,
+        "against": against, "climatology": climatology, "region": region, "projection": projection, "member": member,
+        "style": style, "below": below or None, "at": at, "stations": stations, "animate": animate or None,
+    }  # fmt: skip
+    kinds.refuse_others(kind.value, given)
+    options: dict[str, Any]
+    if kind.value in kinds.AT_A_PLACE:
+        options = {"variables": variable or [], "level": level, "lead": lead, "climatology": climatology}
+        written = kinds.picture_of_place(path, init, kind.value, at, stations, out, options)
+    elif kind is Kind.hovmoller:
+        options = {"level": level, "region": region, "member": member}
+        written = kinds.hovmoller(path, init, kinds.only(variable, kind.value), out, options)
+    else:
+        options = {
+            "level": level, "lead": lead, "threshold": threshold, "above": not below, "projection": projection,
+            "region": region, "member": member, "quantile": quantile, "against": against, "climatology": climatology,
+            "contours": None if contours is None else _numbers(contours),
+            "style": None if style is None else style.value,
+        }  # fmt: skip
+        written = kinds.map_of(path, init, kind.value, kinds.only(variable, kind.value), out, animate, options)
+    print(written)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

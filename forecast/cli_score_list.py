@@ -35,7 +35,7 @@ def _listing(what: Listing) -> list[str]:
     from evaluation.derived import DERIVED
     from evaluation.more_baselines import BASELINES
     from evaluation.regions import BOXES
-    from evaluation.settings import Settings
+    from evaluation.settings import USUAL_THRESHOLDS, Settings
 
     match what:
         case Listing.scores:
@@ -51,7 +51,15 @@ def _listing(what: Listing) -> list[str]:
         case Listing.variables:
             return [f"{name:<32} {entry.units}" for name, entry in DERIVED.items()]
         case Listing.settings:
-            return [f"{name:<24} {value}" for name, value in asdict(Settings()).items()]
+            chosen = {name: value for name, value in asdict(Settings()).items() if name != "thresholds"}
+            usual = "; ".join(f"{name} > {', '.join(map(str, own))}" for name, own in USUAL_THRESHOLDS.items())
+            return [*(f"{name:<24} {_written(value)}" for name, value in chosen.items()),
+                    f"thresholds, by --threshold instead of --set; without any: {usual}"]  # fmt: skip
+
+
+def _written(value: object) -> str:
+    """As ``--set`` takes it."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _score_lines() -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecast.cli_score_words import refuse_inputs
+from forecast.cli_score_words import refuse_inputs, warn_of_missing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,6 +34,13 @@ Ground = Annotated[
 ]
 Lenient = Annotated[
     bool, typer.Option("--allow-missing", help="Leave out criteria whose fields are not there, and say which.")
+]
+Partial = Annotated[
+    bool,
+    typer.Option(
+        "--allow-missing",
+        help="Leave out criteria whose fields are not there, and runs that are damaged or not covered; list them.",
+    ),
 ]
 
 
@@ -76,25 +83,27 @@ def tracks_score(
     out: Annotated[Path, typer.Option(help="NetCDF file of scores to write.")] = Path("track-scores.nc"),
     kind: KindOption = Kind.extratropical,
     ground: Ground = None,
-    allow_missing: Lenient = False,
+    allow_missing: Partial = False,
 ) -> None:
     """Score tracks: position and intensity errors, hits and misses, track probability and its value."""
     from data_pipeline.errors import ScoreError
     from data_pipeline.publish import write_netcdf
-    from evaluation.readers import open_runs
-    from evaluation.tracks import score_tracks
+    from evaluation.readers import files_of, open_forecasts
+    from evaluation.tracks.score import score_runs
 
     *forecasts, truth = paths
     if not forecasts:
         raise ScoreError(f"got one path, {truth}; expected forecasts and then the truth, e.g. forecast.nc sample")
-    refuse_inputs(out, [*paths, ground or truth])
+    refuse_inputs(out, [*(file for path in forecasts for file in files_of(path)), truth, ground or truth])
     known, heights = _truth(truth), _ground(ground)
-    first = open_runs(Path(forecasts[0]))[0]
-    scores = score_tracks(
-        [Path(path) for path in forecasts], known, _settings(kind, first, heights, lenient=allow_missing), heights
-    )
+    runs, lacking = open_forecasts(forecasts, allow_missing=allow_missing)
+    settings = _settings(kind, runs[0], heights, lenient=allow_missing)
+    scores = score_runs(runs, known, settings, heights, allow_missing=allow_missing, lacking=lacking)
     write_netcdf(scores, out)
-    print(f"scores: {out}")
+    warn_of_missing(scores.attrs["missing"])
+    left_out, asked = scores.attrs["runs_left_out"].split(" of ")
+    partial = f" (partial: {left_out} of {asked} runs left out; attribute 'missing')" if left_out != "0" else ""
+    print(f"scores: {out}{partial}")
 
 
 def _open(path: str) -> xr.Dataset:

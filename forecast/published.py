@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import DataError, SphercastError
 from data_pipeline.times import shown
-from forecast.output import Manifest, OutputConfig, StoppedMember, read_manifest
+from forecast.output import Manifest, OutputConfig, StoppedMember, lost_files, read_manifest
 from forecast.output.manifest import MANIFEST
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def published(folder: Path, name: str, identity: Mapping[str, Any]) -> Manifest 
     except DataError as error:
         _LOG.warning("%s", error)
         return None
-    whole = all((folder / file.name).exists() for file in manifest.files)
-    return manifest if whole and manifest.run_sha256 == _sha256(identity) else None
+    return manifest if not lost_files(folder, manifest) and manifest.run_sha256 == _sha256(identity) else None
 
 
 def manifest_of(job: Job, layout: EnsembleLayout, begun: Run, stopped: Mapping[int, Stop]) -> Manifest:

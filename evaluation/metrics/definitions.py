@@ -86,7 +86,7 @@ class Metric:
     formula: str
     units: str = "variable"
     minimum_members: int = 1
-    needs: frozenset[Literal["climate", "quantiles", "thresholds", "ensemble"]] = frozenset()
+    needs: frozenset[Literal["climate", "quantiles", "thresholds", "ensemble", "precipitation"]] = frozenset()
     nan_and_ties: str = "a missing member makes the average NaN; ties do not matter"
     family: str = "basic"
 

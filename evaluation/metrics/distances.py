@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from evaluation.metrics.products import add_gram
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -59,7 +61,8 @@ def _gram(members: Numbers, observation: Numbers, weights: Floats) -> Floats:
             _centre(members[:, part], observation[part], block)
             block *= np.sqrt(weights[part])
             seen = block if inside.all() else block[:, inside]
-            gram += seen @ seen.T
+            add_gram(seen, gram)
+    gram += np.tril(gram, -1).T
     with np.errstate(invalid="ignore"):
         return gram / total if total > 0 else np.full_like(gram, np.nan)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_pipeline.errors import ScoreError
+from evaluation.metrics.products import product
 from evaluation.metrics.summary import ranks
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def efi(members: Numbers, climate_quantile_levels: Sequence[float], climate_quan
     """
     levels = _checked_levels(climate_quantile_levels, np.shape(members), np.shape(climate_quantiles))
     shares = _shares_below(np.asarray(members), levels, np.asarray(climate_quantiles))
-    index = 1 - np.tensordot(_integration_weights(levels), shares, axes=1)
+    index = 1 - product(_integration_weights(levels)[None], shares.reshape(len(levels), -1)).reshape(shares.shape[1:])
     return np.where(np.isfinite(members).all(axis=0) & np.isfinite(climate_quantiles).all(axis=0), index, np.nan)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from evaluation.metrics.forms import Floats
 
 PERCENT = 100
+_DISTRIBUTION = "_of_distribution"
 
 
 def area_table(events: Forecasted, weights: Floats, steps: int) -> Floats:
@@ -53,7 +54,7 @@ def table_statistics(events: Events) -> dict[str, Statistic]:
             lambda sample: axes(sample, "probability", _size(sample)),
             (Ensemble,),
         ),
-        f"{events.prefix}event_table_of_distribution": FieldStatistic(
+        f"{events.prefix}event_table{_DISTRIBUTION}": FieldStatistic(
             lambda sample, area: area_table(events.of(sample), area, PERCENT),
             lambda sample: axes(sample, "rounded_probability", PERCENT),
             (Gaussian, Point),
@@ -63,7 +64,18 @@ def table_statistics(events: Events) -> dict[str, Statistic]:
 
 def table_names(events: Events) -> tuple[str, str]:
     """Names of the statistics that ``merged`` needs."""
-    return f"{events.prefix}event_table", f"{events.prefix}event_table_of_distribution"
+    return f"{events.prefix}event_table", f"{events.prefix}event_table{_DISTRIBUTION}"
+
+
+def twin_of(statistic: str) -> str | None:
+    """The table that stands for this one where forecasts are of another form; None if it is no such table.
+
+    >>> twin_of("climate_event_table"), twin_of("event_table_of_distribution"), twin_of("crps")
+    ('climate_event_table_of_distribution', 'event_table', None)
+    """
+    if statistic.endswith(_DISTRIBUTION):
+        return statistic.removesuffix(_DISTRIBUTION)
+    return f"{statistic}{_DISTRIBUTION}" if statistic.endswith("event_table") else None
 
 
 def merged(means: Means, events: Events) -> xr.DataArray:

@@ -20,6 +20,7 @@ from scipy import fft
 
 from data_pipeline.errors import ScoreError
 from data_pipeline.grid import COORDINATE_TOLERANCE, Grid
+from evaluation.metrics.products import product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,14 +109,22 @@ def _same_rows(grid: Grid, other: Grid) -> bool:
 
 
 def _to_gaussian(count: int, sines: Floats, poles: bool) -> tuple[Floats, Floats]:
-    """The matrices (Gaussian row, row) that evaluate the cosine or sine series through the rows."""
-    offset = 0.0 if poles else 0.5
-    colatitude = (np.arange(count) + offset) * np.pi / (count - poles)
-    target = np.arccos(sines)
+    """The matrices (Gaussian row, row) that evaluate the cosine or sine series through the rows.
+
+    Coefficients are ``c_k = 2/N sum_j v_j f_j cos(k t_j)`` over N spacings, likewise with sines: v_j is 1, on the poles
+    1/2, and half of them count for k = 0 and k = N. These are the discrete cosine transforms of the types I (rows on
+    the poles) and II, Strang 1999, doi:10.1137/S0036144598336745, and their sine twins.
+    """
+    spacings = count - poles
+    colatitude, target = (np.arange(count) + (0.0 if poles else 0.5)) * np.pi / spacings, np.arccos(sines)
     cosines, waves = np.arange(count), np.arange(1, count + 1 - 2 * poles)
+    share = np.full(count, 2.0 / spacings)
+    share[[0, -1]] /= 2 if poles else 1
+    once = (np.where(np.isin(orders, (0, spacings)), 0.5, 1.0)[:, None] for orders in (cosines, waves))
+    even, odd = (weight * share for weight in once)
     return (
-        np.cos(np.outer(target, cosines)) @ np.linalg.pinv(np.cos(np.outer(colatitude, cosines))),
-        np.sin(np.outer(target, waves)) @ np.linalg.pinv(np.sin(np.outer(colatitude, waves))),
+        product(np.cos(np.outer(target, cosines)), even * np.cos(np.outer(cosines, colatitude))),
+        product(np.sin(np.outer(target, waves)), odd * np.sin(np.outer(waves, colatitude))),
     )
 
 
@@ -158,4 +167,5 @@ def _degrees(column: Complexes, legendre: Floats, weights: Floats) -> Complexes:
 
 def _times(column: Complexes, matrix: Floats) -> Complexes:
     """Their product, without making the matrix complex."""
-    return np.asarray(column.real @ matrix + 1j * (column.imag @ matrix))
+    real, imaginary = product(np.stack([column.real, column.imag]), matrix)
+    return np.asarray(real + 1j * imaginary)

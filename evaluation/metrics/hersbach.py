@@ -61,9 +61,9 @@ def order_sums(ensemble: Ensemble, weights: Floats) -> Floats:
 
 
 def _sums(ordered: Floats, weights: Floats) -> Floats:
-    below = np.minimum(ordered, 0.0) @ weights
-    signs = (ordered < 0) @ weights, (ordered > 0) @ weights
-    return np.stack([below, np.maximum(ordered, 0.0) @ weights, *signs, np.full_like(below, weights.sum())])
+    parts = np.minimum(ordered, 0.0), np.maximum(ordered, 0.0), ordered < 0, ordered > 0
+    found = [np.einsum("mp,p->m", part, weights) for part in parts]  # as BLAS adds up anew for each number of threads
+    return np.stack([*found, np.full(len(ordered), weights.sum())])
 
 
 def decompose(sums: Floats) -> Decomposition:

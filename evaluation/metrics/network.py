@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numba  # noqa: F401, where it is missing the plain twin is taken
 import numpy as np
 
 from data_pipeline.compiled import compiled

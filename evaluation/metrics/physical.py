@@ -55,7 +55,8 @@ def region_errors(members: Numbers, observation: Numbers, weights: Floats) -> Fl
     inside = weights > 0
     shares = weights[inside] / weights.sum()
     with np.errstate(invalid="ignore"):
-        errors = [np.subtract(member[inside], observation[inside], dtype=np.float64) @ shares for member in members]
+        gaps = (np.subtract(member[inside], observation[inside], dtype=np.float64) for member in members)
+        errors = [np.einsum("p,p->", gap, shares) for gap in gaps]  # as BLAS adds up anew for each number of threads
     return np.where(np.isfinite(errors), errors, np.nan)
 
 

@@ -20,7 +20,7 @@ def summarise(members: Numbers, observation: Numbers, found: Floats) -> None:
     with np.errstate(invalid="ignore"):
         mean = deviations.mean(axis=0)
         found[0] = np.abs(deviations).mean(axis=0)
-        found[1] = np.tensordot(2.0 * (2 * np.arange(count) + 1 - count), deviations, axes=1)
+        found[1] = np.einsum("m,mp->p", 2.0 * (2 * np.arange(count) + 1 - count), deviations)
         found[2] = mean
         found[3] = np.square(deviations - mean).sum(axis=0)
     found[4] = (deviations < 0).sum(axis=0)
@@ -75,3 +75,9 @@ def raise_to_maxima(pooled: Numbers, table: Numbers, widths: NDArray[np.int64], 
         if width >= 0 and length <= 2 * width + 1 < 2 * length:
             for start in (reach - width, reach + width + 1 - length):
                 np.maximum(pooled[:, centre], table[:, start : start + columns], out=pooled[:, centre])
+
+
+def add_product(one: Floats, other: Floats, found: Floats, *, lower: bool) -> None:
+    """Add ``one @ other`` to ``found``, with ``lower`` its lower triangle only."""
+    whole = np.einsum("ik,kj->ij", one, other)
+    found += np.tril(whole) if lower else whole

@@ -8,6 +8,8 @@ from zlib import crc32
 import numpy as np
 from scipy.special import ndtr
 
+from evaluation.metrics.products import product
+
 if TYPE_CHECKING:
     from evaluation.metrics.definitions import Sample
     from evaluation.metrics.forms import Floats, Gaussian
@@ -63,7 +65,7 @@ def pit_of_ranks(ranks: Floats) -> Floats:
     ends = np.arange(len(ranks) + 1) * PIT_BINS  # in units of 1 / (PIT_BINS (M + 1)): whole numbers
     edges = np.arange(PIT_BINS + 1) * len(ranks)
     overlap = np.minimum(ends[1:], edges[1:, None]) - np.maximum(ends[:-1], edges[:-1, None])
-    return np.asarray(np.maximum(overlap, 0) / PIT_BINS @ ranks)
+    return product(np.maximum(overlap, 0) / PIT_BINS, ranks[:, None])[:, 0]
 
 
 def gaussian_pit(gaussian: Gaussian, weights: Floats) -> Floats:

@@ -116,7 +116,7 @@ METRICS: dict[str, Metric] = {
     name: Metric(
         (name, "seeps_scored_area"), lambda means, name=name: _mean(means, name),  # type: ignore[misc]
         "lower", f"stable equitable error in probability space {whose}", _FORMULA, units="1",
-        needs=frozenset({"climate", "quantiles"}), family="precipitation",
+        needs=frozenset({"climate", "quantiles", "precipitation"}), family="precipitation",
         nan_and_ties="a missing member makes it NaN; a value on a threshold is in the lower category")
     for name, whose in (("seeps", "(mean over members)"), ("seeps_of_mean", "of the ensemble mean"))
 }  # fmt: skip

@@ -16,6 +16,7 @@ from scipy.special import ndtr
 from evaluation.metrics.blocks import in_blocks
 from evaluation.metrics.crps import gaussian_crps
 from evaluation.metrics.forms import Ensemble, Gaussian, Point
+from evaluation.metrics.products import product
 from evaluation.metrics.summary import sorted_deviations
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _clipped_crps(ordered: Floats, observation: Numbers, threshold: Numbers, cha
     gap = np.subtract(threshold, observation, dtype=np.float64)
     chained = chain(ordered, gap)
     chained -= chain(0.0, gap)
-    spread = _ranks(len(ordered)) @ chained / pairs
+    spread = product(_ranks(len(ordered))[None], chained)[0] / pairs
     return np.asarray(np.abs(chained, out=chained).mean(axis=0) - spread)
 
 

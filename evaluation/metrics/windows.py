@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba  # noqa: F401, where it is missing the plain twin is taken
 import numpy as np
 
 from data_pipeline.compiled import compiled

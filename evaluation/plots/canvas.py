@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from data_pipeline.grid import Grid
     from evaluation.plots.coastlines import Resolution
+    from evaluation.plots.scale import Scale
     from evaluation.plots.style import Palette
 
     Field = np.ma.MaskedArray[tuple[int, ...], np.dtype[np.float64]]
@@ -58,9 +59,12 @@ class Sheet:
     panels: list[GeoAxes]
     mesh: Mesh
     foot: float
+    scale: Scale | None = None
 
     @classmethod
-    def of(cls, view: View, grid: Grid, count: int, *, panel_titles: bool = False) -> Sheet:
+    def of(
+        cls, view: View, grid: Grid, count: int, *, panel_titles: bool = False, scale: Scale | None = None
+    ) -> Sheet:  # fmt: skip
         """A sheet with ``count`` panels as large as fit."""
         strip = PANEL_TITLE if panel_titles else 0.0
         columns, width = _best_columns(view.aspect, count, strip)
@@ -77,7 +81,12 @@ class Sheet:
             x, y = left + column * (width + GAP), total - HEAD - strip - height - row * (height + strip + GAP)
             panels.append(_panel(figure, view, (x / wide, y / total, width / wide, height / total), width))
         spacing = max(0.2, view.degrees_across * PIXELS_PER_POINT / (width * DPI))
-        return cls(figure, view, panels, Mesh.of(grid, view, spacing=spacing), FOOT / total)
+        return cls(figure, view, panels, Mesh.of(grid, view, spacing=spacing), FOOT / total, scale)
+
+    def values(self, what: str, field: Field) -> Floats:
+        """The values that choose the classes of a field: its own, or those of all frames of an animation."""
+        own: Floats = field.compressed()
+        return own if self.scale is None else self.scale.over(what, own)
 
     def title(self, first: str, second: str, note: str = "") -> None:
         """Two lines above the maps, flush left with each other, and perhaps a small third one."""

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from evaluation.card import Mark, Panel, about_times, panels
 from evaluation.plots.canvas import DPI, INK
-from evaluation.shown import capital, chosen_leads, field_name, lead_name
+from evaluation.shown import capital, chosen_leads, lead_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,14 +64,14 @@ def _rows(found: list[Panel]) -> tuple[dict[str, float], float]:
     return tops, top + _FOOT
 
 
-def _fields(found: list[Panel], region: str) -> list[tuple[str, float | None]]:
-    """Variables and levels of a region, a row for each in all of its panels."""
-    return list(dict.fromkeys(row[1:3] for panel in found if panel.region == region for row in panel.rows))
+def _fields(found: list[Panel], region: str) -> dict[str, str]:
+    """Names of the fields of a region, a row for each in all of its panels, and their variables."""
+    return {row.name: row.variable for panel in found if panel.region == region for row in panel.rows}
 
 
 def _labels(found: list[Panel]) -> float:
     """Inches that the longest row label needs."""
-    longest = max(len(field_name(row.variable, row.level)) for panel in found for row in panel.rows)
+    longest = max(len(row.name) for panel in found for row in panel.rows)
     return max(0.085 * longest + 0.1, 1.0)
 
 
@@ -80,14 +80,13 @@ def _leads(panel: Panel) -> list[float]:
     return [hours[place] for place in chosen_leads(hours, _MOST_LEADS)]
 
 
-def _draw(axes: Axes, panel: Panel, fields: list[tuple[str, float | None]], *, named: bool) -> None:
-    leads = _leads(panel)
+def _draw(axes: Axes, panel: Panel, fields: dict[str, str], *, named: bool) -> None:
+    leads, names = _leads(panel), list(fields)
     for row in panel.rows:
         for column, hours in enumerate(leads):
             mark = panel.mark(row, hours)
             if mark is not None:
-                _triangle(axes, mark, column, fields.index(row[1:3]))
-    names = [field_name(*field) for field in fields]
+                _triangle(axes, mark, column, names.index(row.name))
     axes.set(xlim=(-0.5, len(leads) - 0.5), ylim=(len(fields) - 0.5, -0.5))
     axes.set_xticks(range(len(leads)), [lead_name(hours).replace(" ", "") for hours in leads], fontsize=8)
     axes.xaxis.tick_top()
@@ -96,7 +95,7 @@ def _draw(axes: Axes, panel: Panel, fields: list[tuple[str, float | None]], *, n
     for edge in range(len(leads) + 1):
         axes.axvline(edge - 0.5, color="#e2e2e2", linewidth=0.6, zorder=0)
     for edge in range(len(names) + 1):
-        new = 0 < edge < len(names) and fields[edge][0] != fields[edge - 1][0]
+        new = 0 < edge < len(names) and fields[names[edge]] != fields[names[edge - 1]]
         axes.axhline(edge - 0.5, color="#9a9a9a" if new else "#e2e2e2", linewidth=0.9 if new else 0.6, zorder=0)
     axes.annotate(panel.title, (0, 1), (0, 30), "axes fraction", textcoords="offset points", fontsize=11,
                   fontweight="bold", color=INK, va="bottom")  # fmt: skip

@@ -67,7 +67,7 @@ def beside_climate(
     DataError
         If there is none at the path, it has no quantiles, or the grids cannot be brought together.
     """
-    opened = _opened(climatology) if isinstance(climatology, str | Path) else climatology
+    opened = opened_climatology(climatology)
     if not has_quantiles(opened):
         raise DataError(
             f"the climatology {_named(climatology)} has no quantiles; pass one by hour and day of the year, such as a "
@@ -97,11 +97,14 @@ def quantiles_of(climatology: Placed, ensemble: EnsembleField, levels: Sequence[
     return ensemble.style.display(Season(climatology, climatology.grid).quantiles(channel, time, levels))
 
 
-def _opened(path: str | Path) -> Climatology:
-    found = open_climatology(path)
-    if has_quantiles(found) or not is_store_path(path):
+def opened_climatology(climatology: str | Path | Climatology) -> Climatology:
+    """That at a path, with quantiles where a training store has them; or the one that is open already."""
+    if not isinstance(climatology, str | Path):
+        return climatology
+    found = open_climatology(climatology)
+    if has_quantiles(found) or not is_store_path(climatology):
         return found
-    return open_climatology(f"{path}/{DAY_OF_YEAR}")
+    return open_climatology(f"{climatology}/{DAY_OF_YEAR}")
 
 
 def _named(climatology: object) -> str:

@@ -101,8 +101,8 @@ def select(run: xr.Dataset, variable: str, level: int | None, lead: float | None
     """
     _check_run(run)
     moment, hours = _at_lead(run, lead)
-    components = _components(run, variable)
-    chosen = _chosen_level(run[components[0]], variable, level)
+    components = components_of(run, variable)
+    chosen = chosen_level(run[components[0]], variable, level)
     fields = [_values(moment[name], chosen, str(run.attrs.get("path", "the forecast"))) for name in components]
     native = fields[0] if len(fields) == 1 else np.hypot(*fields)
     names = [str(name) for name in run["realization"].values] if "realization" in run.dims else ["0"]
@@ -151,17 +151,24 @@ def _check_run(run: xr.Dataset) -> None:
 
 
 def _at_lead(run: xr.Dataset, lead: float | None) -> tuple[xr.Dataset, float]:
+    position, hours = lead_position(run, lead)
+    return run.isel(lead_time=position), hours
+
+
+def lead_position(run: xr.Dataset, lead: float | None) -> tuple[int, float]:
+    """Where a lead in hours, by default the last, stands, and how long it is; a DataError if it is not there."""
     leads = run["lead_time"].values / HOUR
     if lead is None:
-        return run.isel(lead_time=-1), float(leads[-1])
+        return leads.size - 1, float(leads[-1])
     position = int(np.argmin(np.abs(leads - lead)))
     if not abs(leads[position] - lead) <= LEAD_TOLERANCE:  # nor is it for a lead that is no number
         known = _listed(f"{hours:g}" for hours in leads)
         raise DataError(f"no lead {lead:g} h in this forecast; it has (hours): {known}")
-    return run.isel(lead_time=position), float(leads[position])
+    return position, float(leads[position])
 
 
-def _components(run: xr.Dataset, variable: str) -> tuple[str, ...]:
+def components_of(run: xr.Dataset, variable: str) -> tuple[str, ...]:
+    """The variables of the file that it is made of: itself, or two components; a DataError if they are not there."""
     if variable in run.data_vars:
         return (variable,)
     parts = COMPONENTS.get(variable, ())
@@ -171,7 +178,8 @@ def _components(run: xr.Dataset, variable: str) -> tuple[str, ...]:
     raise DataError(f"no variable {variable!r}; the forecast has {_listed([*map(str, run.data_vars), *derived])}")
 
 
-def _chosen_level(field: xr.DataArray, variable: str, level: int | None) -> int | None:
+def chosen_level(field: xr.DataArray, variable: str, level: int | None) -> int | None:
+    """The level in hPa, by default 500 or the highest, None of what has none; a DataError if it is not there."""
     available = _levels(field)
     if not available:
         if level is not None:

@@ -49,13 +49,13 @@ def beside(run: xr.Dataset, against: Against, lead: float | None) -> tuple[xr.Da
     """
     time = valid_time_of(run, lead)
     name = str(against) if isinstance(against, str | Path) else "the other"
-    found = _at(_opened(against), time, run["initial_time"].values.item(), name)
+    found = at_time(opened(against), time, run["initial_time"].values.item(), name)
     grid = shared_grid(Grid.of(run), Grid.of(found))
     return onto(run, grid), onto(found, grid)
 
 
-def _opened(against: Against) -> Sequence[xr.Dataset]:
-    """Runs, or the states alone."""
+def opened(against: Against) -> Sequence[xr.Dataset]:
+    """Runs, or the states alone; a DataError if it is neither."""
     if not isinstance(against, str | Path):
         return [against]
     if str(against) == SAMPLE or is_store_path(against):
@@ -69,12 +69,16 @@ def _opened(against: Against) -> Sequence[xr.Dataset]:
             raise DataError(f"{against} is neither a forecast nor an analysis to subtract: {error}") from error
 
 
-def _at(opened: Sequence[xr.Dataset], time: np.datetime64, start: int, name: str) -> xr.Dataset:
-    if "time" in opened[0].dims:
-        return _analysis(opened[0], time, name)
-    with_time = [own for own in opened if (_valid(own) == time).any()]
+def at_time(found: Sequence[xr.Dataset], time: np.datetime64, start: int, name: str) -> xr.Dataset:
+    """A run with the single lead that is valid at ``time``, of what ``opened`` found; a DataError if none is.
+
+    Of several runs that which starts at ``start`` (nanoseconds since 1970), else the newest.
+    """
+    if "time" in found[0].dims:
+        return _analysis(found[0], time, name)
+    with_time = [own for own in found if (_valid(own) == time).any()]
     if not with_time:
-        raise _no_common_time(np.concatenate([_valid(own) for own in opened]), time, name)
+        raise _no_common_time(np.concatenate([_valid(own) for own in found]), time, name)
     chosen = max(with_time, key=lambda own: (own["initial_time"].values.item() == start, own["initial_time"].values))
     return chosen.isel(lead_time=np.flatnonzero(_valid(chosen) == time)[:1])
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from data_pipeline.grid import Grid
     from evaluation.climate import Climatology
+    from evaluation.plots.scale import Scale
 
 Arrows = Literal["barbs", "streamlines", "quiver"]
 
@@ -43,7 +44,8 @@ class Request:
     ``level`` is in hPa and ``lead`` in hours. ``threshold`` and ``contours`` are in display units (dam, hPa, degrees
     Celsius, m/s, g/kg, mm). ``quantile`` is in 0..1. ``member`` is a name in the forecast. ``against`` is a path, or
     a run or states that are open; ``climatology`` is a path, or a climatology. ``projection`` is a key of
-    ``evaluation.plots.PROJECTIONS``, ``region`` what ``evaluation.plots.boxes.box_called`` takes.
+    ``evaluation.plots.PROJECTIONS``, ``region`` what ``evaluation.plots.boxes.box_called`` takes. ``scale`` gives all
+    frames of an animation the same colours.
     """
 
     variable: str
@@ -59,6 +61,7 @@ class Request:
     against: str | Path | xr.Dataset | None = None
     climatology: str | Path | Climatology | None = None
     style: Arrows | None = None
+    scale: Scale | None = None
 
     def of(self, run: xr.Dataset) -> EnsembleField:
         """The members asked for."""
@@ -66,7 +69,8 @@ class Request:
 
     def sheet(self, grid: Grid, panels: int = 1, *, panel_titles: bool = False) -> Sheet:
         """An empty sheet for fields on ``grid``."""
-        return Sheet.of(view_of(self.projection, self.region, grid), grid, panels, panel_titles=panel_titles)
+        view = view_of(self.projection, self.region, grid)
+        return Sheet.of(view, grid, panels, panel_titles=panel_titles, scale=self.scale)
 
     def check(self, kind: str) -> None:
         """Raise a DataError for an option that means nothing to this kind of map, or is no number."""

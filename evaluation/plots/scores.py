@@ -14,8 +14,9 @@ from evaluation.plots.curves import curve_figure
 from evaluation.plots.diagrams import DIAGRAMS
 from evaluation.plots.intervals import diagram_intervals
 from evaluation.plots.panels import by_of, leads_of
-from evaluation.score_files import read_scores, read_sums
-from evaluation.scored import distinct_names, models_of, open_scored, side_by_side
+from evaluation.score_files import models_in, read_scores, sums_of
+from evaluation.scored import distinct_names, names_of_models, open_scored
+from evaluation.side_by_side import side_by_side
 from evaluation.tally import FORECAST
 
 if TYPE_CHECKING:
@@ -91,12 +92,12 @@ def _curves(
         for path, name in zip(paths, distinct_names(paths), strict=True)
     ]
     by = _alike(forecasts)
-    baselines = [open_scored(paths[0], model) for model in models_of(read_sums(paths[0])) if model != FORECAST]
+    baselines = [open_scored(paths[0], model) for model in names_of_models(models_in(paths[0])) if model != FORECAST]
     for one in forecasts:
         if variable not in one.sums:
             raise ScoreError(f"{one.name} holds no {variable}, expected one of {', '.join(one.sums)}")
     models = [_only(one, variable) for one in (*forecasts, *baselines) if variable in one.sums]
-    sums, _ = side_by_side(models)
+    sums, _ = side_by_side(models, {own for name in names for own in metric(name).statistics})
     own = sums[variable]
     place = _place(own, variable, level, region, None)
     parts = in_groups(own, by)
@@ -155,7 +156,9 @@ def _diagram(
         _chosen([], None, group, 1)
     place["lead_time"] = leads_of(found[0]["lead_time"].values.tolist(), lead)
     names = [name.replace(diagram.metric, own) for own in diagram.banded]
-    intervals = diagram_intervals(_series(read_sums(paths[0])[variable], place, by), names, trial)
+    with sums_of(paths[0], variable) as sums:
+        series = _series(sums, place, by)
+    intervals = diagram_intervals(series, names, trial)
     return diagram.draw(scores, name, variable, place, intervals)
 
 
@@ -163,7 +166,7 @@ def _series(sums: xr.Dataset, place: dict[str, Any], by: str | None) -> xr.Datas
     """The sums of each initial time at a place, with all dimensions."""
     series = sums[[name for name in sums.data_vars if "initial_time" in sums[name].dims]]
     labels = {dim: label if isinstance(label, list) else [label] for dim, label in place.items()}
-    here = series.sel({dim: label for dim, label in labels.items() if dim in series.dims})
+    here = series.sel({dim: label for dim, label in labels.items() if dim in series.dims}).load()
     return in_groups(here, by)[str(place["group"])] if by and here.data_vars else here
 
 

@@ -112,6 +112,8 @@ STYLES: dict[str, Style] = {
     "total_precipitation": Style("precipitation", "mm", "amount", 1e3, edges=_RAIN, extend="max"),
     "geopotential_at_surface": Style("height of the surface", "dam", "height", _HEIGHT),
 }  # fmt: skip
+# WeatherBench2's sums, in metres too.
+STYLES |= {f"total_precipitation_{hours}hr": STYLES["total_precipitation"] for hours in (6, 12, 24)}
 
 
 def _light(name: str, share: float, start: float = 0.0, stop: float = 1.0) -> LinearSegmentedColormap:

@@ -93,7 +93,8 @@ def draw_quiver(sheet: Sheet, grid: Grid, u: Floats, v: Floats) -> str:
     found = winds(sheet, grid, u, v, pixels)
     shown = np.isfinite(found.across)
     speed = np.hypot(found.across[shown], found.up[shown])
-    strong = float(np.quantile(speed, 0.95)) if speed.size and speed.max() > 0 else 1.0
+    scale = sheet.values("arrows", np.ma.asarray(speed))
+    strong = float(np.quantile(scale, 0.95)) if scale.size and scale.max() > 0 else 1.0
     arrows = Axes.quiver(
         sheet.panels[0], found.x[shown], found.y[shown], found.across[shown], found.up[shown], color=INK,
         units="dots", width=1.3, scale_units="dots", scale=strong / (1.3 * pixels), headwidth=4.0, headlength=5.0,

@@ -14,7 +14,7 @@ import xarray as xr
 from data_pipeline.errors import DataError
 from data_pipeline.sources.grib_selection import listed
 from data_pipeline.times import HOUR
-from evaluation.readers.fields import UNSTRUCTURED
+from evaluation.readers.fields import HORIZONTAL, UNSTRUCTURED
 from evaluation.readers.names import DIMENSIONS
 
 if TYPE_CHECKING:
@@ -120,10 +120,23 @@ def _without_bounds(raw: xr.Dataset) -> xr.Dataset:
 
 
 def _points(dataset: xr.Dataset) -> xr.Dataset:
-    """Points in no order lie along the dimension ``values``."""
-    if "latitude" in dataset.variables and "latitude" not in dataset.dims and dataset["latitude"].ndim == 1:
-        return dataset.rename({dataset["latitude"].dims[0]: UNSTRUCTURED})
-    return dataset
+    """Points in no order lie along the dimension ``values``, as do their coordinates.
+
+    Anemoi-inference's NetCDF has latitude and longitude as variables that no attribute calls coordinates; in its Zarr
+    each of them has a dimension of its own.
+    """
+    if not set(HORIZONTAL) <= set(dataset.variables):
+        return dataset
+    dims, sizes = ([getattr(dataset[name], of) for name in HORIZONTAL] for of in ("dims", "shape"))
+    if dims[0] == dims[1] and len(dims[0]) == 1:
+        along = str(dims[0][0])
+    elif UNSTRUCTURED in dataset.dims and sizes == [(dataset.sizes[UNSTRUCTURED],)] * 2:
+        along = UNSTRUCTURED
+    else:
+        return dataset
+    labels = {name: (UNSTRUCTURED, dataset[name].values) for name in HORIZONTAL}
+    dataset = dataset.drop_vars(HORIZONTAL)
+    return (dataset if along == UNSTRUCTURED else dataset.rename({along: UNSTRUCTURED})).assign_coords(labels)
 
 
 def _with_start(dataset: xr.Dataset, path: object) -> xr.Dataset:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_pipeline.errors import ScoreError, reading
+from data_pipeline.errors import DataError, ScoreError, reading
 from data_pipeline.grid import Grid
 from data_pipeline.times import shown
 from data_pipeline.variables import GRAVITY
@@ -62,6 +62,8 @@ def fields_of(
 
     Raises
     ------
+    DataError
+        If a field is damaged.
     ScoreError
         If a value is missing or infinite: a track through it would be an invention.
     """
@@ -90,23 +92,28 @@ def ground_of(dataset: xr.Dataset, ground: xr.DataArray | None, grid: Grid) -> F
     if not Grid.of(given).matches(grid):
         raise ScoreError(f"the ground is on a {Grid.of(given)}, expected the {grid}; regrid it")
     moving = [dim for dim in given.dims if dim not in ("latitude", "longitude")]
-    return (
-        np.asarray(given.isel(dict.fromkeys(moving, 0)).transpose("latitude", "longitude").values, np.float64).ravel()
-        / GRAVITY
-    )
+    return _read(given.isel(dict.fromkeys(moving, 0)), dataset).ravel() / GRAVITY
 
 
 def _values(states: xr.Dataset, name: str, level: int | None, time: np.datetime64) -> Floats:
     field = states[name] if level is None else states[name].sel(level=level)
-    with reading(states.attrs.get("path", states.encoding.get("source", "the data"))):
-        values = np.asarray(field.transpose("latitude", "longitude").values, dtype=np.float64).ravel()
+    place = f"{name}{'' if level is None else f' at {level} hPa'} of {shown(time)}"
+    try:
+        values = _read(field, states).ravel()
+    except DataError as error:
+        raise DataError(f"{place}: {error}") from error
     if not np.isfinite(values).all():
-        where = "" if level is None else f" at {level} hPa"
         raise ScoreError(
-            f"{name}{where} of {shown(time)} has {int((~np.isfinite(values)).sum())} missing or infinite values, "
-            "expected a whole field; leave out this time or member"
+            f"{place} has {int((~np.isfinite(values)).sum())} missing or infinite values, expected a whole field; "
+            "leave out this time or member"
         )
     return values
+
+
+def _read(field: xr.DataArray, dataset: xr.Dataset) -> Floats:
+    """A field (latitude, longitude) of a dataset."""
+    with reading(dataset.attrs.get("path", dataset.encoding.get("source", "the data"))):
+        return np.asarray(field.transpose("latitude", "longitude").values, dtype=np.float64)
 
 
 def _wind(states: xr.Dataset, time: np.datetime64) -> Floats | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_pipeline.errors import ScoreError
+from data_pipeline.errors import DataError, ScoreError
 from data_pipeline.grid import Grid
 from evaluation.tracks.detect import detect
 from evaluation.tracks.fields import fields_of, ground_of, require_fields
@@ -44,6 +44,8 @@ def find_tracks(
 
     Raises
     ------
+    DataError
+        If a field cannot be read.
     ScoreError
         If a criterion's fields are not there, values are missing, or there are fewer than two times.
     """
@@ -66,16 +68,36 @@ def members(run: xr.Dataset) -> list[xr.Dataset]:
 
 
 def centres_of(
-    dataset: xr.Dataset, settings: TrackSettings, ground: xr.DataArray | None = None
+    dataset: xr.Dataset,
+    settings: TrackSettings,
+    ground: xr.DataArray | None = None,
+    damaged: dict[np.datetime64, DataError] | None = None,
 ) -> dict[np.datetime64, list[Centre]]:
-    """The centres of cyclones at each ``time`` of a dataset of one member, which is read time by time."""
+    """The centres of cyclones at each ``time`` of a dataset of one member, which is read time by time.
+
+    Times that cannot be read are put into ``damaged``, if that is given.
+
+    Raises
+    ------
+    DataError
+        If a field cannot be read, unless ``damaged`` takes it.
+    ScoreError
+        If a criterion's fields are not there, or values are missing.
+    """
     require_fields(dataset, ground, settings)
     mesh = Mesh(Grid.of(dataset))
     heights = ground_of(dataset, ground, mesh.grid)
     moving = dataset[[name for name, field in dataset.data_vars.items() if "time" in field.dims]]
     found = {}
     for index, time in enumerate(dataset["time"].values.astype("datetime64[ns]")):
-        found[time] = detect(fields_of(moving.isel(time=index), time, mesh.grid, heights, settings), mesh, settings)
+        try:
+            fields = fields_of(moving.isel(time=index), time, mesh.grid, heights, settings)
+        except DataError as error:
+            if damaged is None:
+                raise
+            damaged[time] = error
+        else:
+            found[time] = detect(fields, mesh, settings)
     return found
 
 

@@ -18,8 +18,7 @@ class TrackSettings:
     """What counts as a cyclone, how its centres are linked, and how forecasts of it are matched with the truth.
 
     A criterion that is None is not asked for. Defaults are those of tropical cyclones in TempestExtremes (Zarzycki and
-    Ullrich 2017, doi:10.1002/2016GL071606; Ullrich et al. 2021, doi:10.5194/gmd-14-5023-2021), the tracker with which
-    GenCast was evaluated (Price et al. 2025, doi:10.1038/s41586-024-08252-9); see ``extratropical``.
+    Ullrich 2017, doi:10.1002/2016GL071606; Ullrich et al. 2021, doi:10.5194/gmd-14-5023-2021); see ``extratropical``.
 
     Attributes
     ----------

@@ -11,6 +11,7 @@ from forecast.output.manifest import (
     StoppedMember,
     go_on_publishing,
     is_publishing,
+    lost_files,
     publish,
     read_manifest,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "WriterThread",
     "go_on_publishing",
     "is_publishing",
+    "lost_files",
     "open_sinks",
     "output_config",
     "planned",

@@ -88,6 +88,11 @@ def read_manifest(path: Path) -> Manifest:
         ) from error
 
 
+def lost_files(folder: Path, manifest: Manifest) -> list[str]:
+    """The files of a manifest that are not in ``folder``, or not with their size."""
+    return [file.name for file in manifest.files if not _is_there(folder / file.name, file.bytes)]
+
+
 def publish(work: Path, folder: Path, names: Sequence[str], manifest: Manifest, name: str = MANIFEST) -> Manifest:
     """Give the finished files ``names`` of the folder ``work`` their place in ``folder``, then the manifest its name.
 
@@ -146,9 +151,20 @@ def sha256_of(path: Path) -> str:
 
 
 def _described(path: Path) -> PublishedFile:
+    return PublishedFile(name=path.name, bytes=_size(path), sha256=sha256_of(path))
+
+
+def _is_there(path: Path, size: int) -> bool:
+    try:
+        return _size(path) == size
+    except FileNotFoundError:
+        return False
+
+
+def _size(path: Path) -> int:
+    """In bytes, of a file or of all files of a folder."""
     names = _files_in(path) if path.is_dir() else [""]
-    size = sum((path / name).stat().st_size for name in names)
-    return PublishedFile(name=path.name, bytes=size, sha256=sha256_of(path))
+    return sum((path / name).stat().st_size for name in names)
 
 
 def _files_in(folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from forecast.output import read_manifest
+from forecast.output import MANIFEST, read_manifest
 from forecast.service.cycles import name_of
 from forecast.service.lock import holder
 from forecast.service.states import AT_WORK, INTERRUPTED, State
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from forecast.output import Manifest
     from forecast.service.ledger import Entry, Event
     from forecast.service.service import Service
 
@@ -45,11 +46,21 @@ def table(service: Service, entries: Sequence[Entry]) -> str:
     return "\n".join(line.rstrip() for line in padded)
 
 
+def in_short(manifest: Manifest) -> str:
+    """What was made."""
+    stopped = ", ".join(str(each.member) for each in manifest.stopped)
+    said = f"{_counted(len(manifest.members), 'member')}, {_counted(manifest.steps, 'step')}"
+    return f"{said}; {len(manifest.stopped)} stopped before the end: {stopped}" if stopped else said
+
+
 def page(service: Service, entry: Entry, events: Sequence[Event]) -> str:
     """Everything that is known of one cycle."""
     values = as_values(service, entry)
     lines = [f"{name:<10} {value}" for name, value in values.items() if name != "files" and value not in {None, ""}]
-    if service.folders.is_published(entry.cycle):
+    lost = service.lost(entry.cycle)
+    if entry.state is State.DONE and lost:
+        lines += [f"{'lost':<10} {', '.join(lost)}; 'sphercast run' or 'sphercast jobs retry' has it made again"]
+    if MANIFEST not in lost:
         manifest = read_manifest(service.folders.cycle(entry.cycle))
         lines += [f"{'stopped':<10} {stop.reason}" for stop in manifest.stopped]
         lines += [f"{'checkpoint':<10} {manifest.checkpoint} (sha256 {manifest.checkpoint_sha256})"]
@@ -65,6 +76,10 @@ def _row(service: Service, entry: Entry) -> tuple[str, ...]:
         message += f" [next look {day}{entry.next_look:%H:%M}]"
     since = f"{entry.updated:%Y-%m-%d %H:%M}"
     return name_of(entry.cycle), shown_state(service, entry), since, entry.scores or "-", message
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _iso(time: datetime | None) -> str | None:

@@ -6,11 +6,12 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data_pipeline.errors import ConfigError
-from forecast.output.manifest import MANIFEST
+from data_pipeline.errors import ConfigError, DataError
+from forecast.output.manifest import MANIFEST, lost_files, read_manifest
 from forecast.service.cycles import name_of, parse_cycle
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
     from pathlib import Path
 
@@ -57,9 +58,18 @@ class Folders:
         """Held by one of the runs that may go on at once."""
         return self.own / "locks" / f"slot-{number}.lock"
 
-    def is_published(self, cycle: datetime) -> bool:
-        """Whether the forecast is there: its manifest is written last."""
+    def has_manifest(self, cycle: datetime) -> bool:
+        """Whether the forecast was published: its manifest is written last."""
         return (self.cycle(cycle) / MANIFEST).is_file()
+
+    def lost(self, cycle: datetime, but: Collection[str] = ()) -> list[str]:
+        """What is not as it was published: files, ``but`` some, that are gone or have another size, or the manifest."""
+        folder = self.cycle(cycle)
+        try:
+            names = lost_files(folder, read_manifest(folder))
+        except DataError:
+            return [MANIFEST]
+        return [name for name in names if name not in but]
 
     @property
     def removing(self) -> Path:

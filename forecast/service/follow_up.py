@@ -16,6 +16,7 @@ from forecast.service.troubles import in_words, is_foreseen, passes
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from forecast.service.job_file import JobFile
     from forecast.service.ledger import Entry
     from forecast.service.service import Service
 
@@ -31,9 +32,14 @@ def follow_up(service: Service, cycle: datetime) -> None:
             _warn(cycle, error)
 
 
-def is_to_score(entry: Entry, now: datetime) -> bool:
-    """Whether it is time to look for the truth of a cycle."""
-    return entry.state is State.DONE and entry.scores == "waiting" and (entry.next_look or now) <= now
+def is_to_score(job: JobFile, entry: Entry, now: datetime) -> bool:
+    """Whether it is time to look for the truth of a cycle; it may have been made before the job wanted scores."""
+    if job.scores is None or entry.state is not State.DONE:
+        return False
+    end = entry.cycle + job.length
+    if not entry.scores:
+        return end <= now <= end + job.scores.give_up
+    return entry.scores == "waiting" and (entry.next_look or now) <= now
 
 
 def _score_all(service: Service, cycle: datetime) -> None:
@@ -42,14 +48,14 @@ def _score_all(service: Service, cycle: datetime) -> None:
         return
     _score(service, cycle)
     now = service.clock.now()
-    for earlier in [entry.cycle for entry in service.ledger.entries() if is_to_score(entry, now)]:
+    for earlier in [entry.cycle for entry in service.ledger.entries() if is_to_score(service.job, entry, now)]:
         with suppress(BusyError), locked(service.folders.lock(earlier), f"cycle {name_of(earlier)}"):
             _score(service, earlier)
 
 
 def _score(service: Service, cycle: datetime) -> None:
     entry, now, scores = service.ledger.entry(cycle), service.clock.now(), service.job.scores
-    if scores is None or service.work.score is None or entry is None or not is_to_score(entry, now):
+    if scores is None or service.work.score is None or entry is None or not is_to_score(service.job, entry, now):
         return
     try:
         state = "done" if service.work.score(service.folders.cycle(cycle)) else "waiting"

@@ -13,6 +13,7 @@ from forecast.output.manifest import read_manifest
 from forecast.service.clock import wait_until
 from forecast.service.cycles import name_of
 from forecast.service.durations import show_duration
+from forecast.service.entries import in_short
 from forecast.service.folders import INITIAL
 from forecast.service.follow_up import follow_up
 from forecast.service.hooks import call_hook
@@ -105,8 +106,8 @@ class _Shot:
         if entry and entry.state in {State.CANCELLED, State.REMOVED}:
             return self._outcome(entry.state, f"{entry.message}; 'sphercast jobs retry' makes it due again")
         target, steps = folders.cycle(self.cycle), self.service.work.steps
-        whole = folders.is_published(self.cycle) and all(step.is_done_in(target) for step in steps)
-        if entry and entry.state is State.DONE and whole:
+        is_done = entry is not None and entry.state is State.DONE and all(step.is_done_in(target) for step in steps)
+        if entry and is_done and not self.service.lost(self.cycle):
             return self._outcome(State.DONE, entry.message)
         due = self.cycle + self.service.job.delay
         if self.service.clock.now() < due:
@@ -116,7 +117,7 @@ class _Shot:
     def _made(self) -> Outcome:
         folders, work = self.service.folders, self.service.work
         initial, target = folders.initial(self.cycle), folders.cycle(self.cycle)
-        has_forecast = folders.is_published(self.cycle)
+        has_forecast = self._has_forecast()
         if not has_forecast and not (initial / INITIAL).exists():
             work.look(self.cycle).require_complete()
         slots = [folders.slot(number) for number in range(self.service.job.at_once)]
@@ -131,6 +132,16 @@ class _Shot:
         shutil.rmtree(initial, ignore_errors=True)
         return self._done()
 
+    def _has_forecast(self) -> bool:
+        """If it is damaged, what was made of it goes too: the next may be another."""
+        lost, folders = self.service.lost(self.cycle), self.service.folders
+        if lost and folders.has_manifest(self.cycle):
+            words = f"no longer there as published: {', '.join(lost)}; the forecast is made again"
+            _say(logging.WARNING, self.cycle, State.DUE, words)
+            for file in (file for step in self.service.work.steps for file in step.files):
+                (folders.cycle(self.cycle) / file).unlink(missing_ok=True)
+        return not lost
+
     def _forecast(self, initial: Path, target: Path) -> None:
         entry = self._entry()
         self._record(
@@ -143,10 +154,7 @@ class _Shot:
         self.service.work.forecast(self.cycle, initial / INITIAL, target)
 
     def _done(self) -> Outcome:
-        manifest, job = read_manifest(self.service.folders.cycle(self.cycle)), self.service.job
-        stopped = ", ".join(str(each.member) for each in manifest.stopped)
-        message = f"{_counted(len(manifest.members), 'member')}, {_counted(manifest.steps, 'step')}"
-        message += f"; {len(manifest.stopped)} stopped before the end: {stopped}" if stopped else ""
+        job, message = self.service.job, in_short(read_manifest(self.service.folders.cycle(self.cycle)))
         scores: dict[str, Any] = {"scores": "", "next_look": None}
         if job.scores is not None:
             scores = {"scores": "waiting", "next_look": self.cycle + job.length}
@@ -223,7 +231,3 @@ class _Shot:
 def _say(level: int, cycle: datetime, state: State, message: str, error: Exception | None = None) -> None:
     name = name_of(cycle)
     _LOG.log(level, "cycle %s: %s: %s", name, state, message, extra={"cycle": name}, exc_info=error)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

@@ -10,13 +10,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from data_pipeline.errors import SphercastError
+from forecast.output import read_manifest
 from forecast.service.cycles import name_of
+from forecast.service.entries import in_short
 from forecast.service.lock import holder, locked
 from forecast.service.states import State
+from forecast.service.work import SCORES
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from forecast.service.ledger import Entry
     from forecast.service.service import Service
 
 
@@ -34,10 +38,11 @@ def retry(service: Service, cycle: datetime, *, fresh: bool = False) -> str:
     service.job.require_cycle(cycle)
     with locked(folders.lock(cycle), f"cycle {name}"):
         entry = service.ledger.entry(cycle)
-        if entry and entry.state is State.DONE and folders.is_published(cycle):
-            if entry.scores not in {"failed", "missed"}:
-                raise SphercastError(f"cycle {name} is done; to make it anew, remove {folders.cycle(cycle)} first")
-            service.ledger.record(cycle, State.DONE, now, entry.message, scores="waiting", next_look=now)
+        if entry and entry.state is State.DONE and not service.lost(cycle):
+            if not _lacks_scores(service, entry):
+                raise SphercastError(_settled(service, entry))
+            made = in_short(read_manifest(folders.cycle(cycle)))
+            service.ledger.record(cycle, State.DONE, now, made, scores="waiting", next_look=now)
             return f"cycle {name}: its scores are due again"
         if fresh:
             _forget(service, cycle)
@@ -71,6 +76,18 @@ def cancel(service: Service, cycle: datetime) -> str:
     with suppress(ProcessLookupError):  # it has ended meanwhile
         os.kill(by.process, signal.SIGTERM)
     return f"cycle {name}: cancelled; {by} was asked to stop"
+
+
+def _lacks_scores(service: Service, entry: Entry) -> bool:
+    if service.job.scores is None or entry.scores == "waiting":
+        return False
+    return entry.scores in {"failed", "missed"} or not (service.folders.cycle(entry.cycle) / SCORES).exists()
+
+
+def _settled(service: Service, entry: Entry) -> str:
+    folder = service.folders.cycle(entry.cycle)
+    said = f"cycle {name_of(entry.cycle)} is done; to make it anew, remove {folder} first"
+    return f"{said}; to score it anew, {folder / SCORES}" if entry.scores == "done" else said
 
 
 def _forget(service: Service, cycle: datetime) -> None:

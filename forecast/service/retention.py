@@ -44,7 +44,9 @@ def prunable(service: Service) -> list[datetime]:
     if service.job.retention is None:
         return []
     folders = service.folders
-    published = [cycle for cycle in folders.cycles() if folders.is_published(cycle)]
+    published = [cycle for cycle in folders.cycles() if folders.has_manifest(cycle)]
+    while published and service.lost(published[-1]):  # the last complete one is kept
+        published.pop()
     unfinished = set(folders.cycles()) | set(folders.fetched())
     return superfluous(published, sorted(unfinished - set(published)), service.job.retention, service.job.timing.reach)
 
@@ -65,7 +67,7 @@ def prune(service: Service, but: datetime | None = None) -> list[datetime]:
 def _remove(service: Service, cycle: datetime) -> None:
     """Readers see the folder whole or not at all: it is moved away first."""
     folders = service.folders
-    if folders.is_published(cycle):
+    if folders.has_manifest(cycle):
         service.ledger.record(cycle, State.REMOVED, service.clock.now(), "removed by retention", anew=True)
     folders.removing.mkdir(parents=True, exist_ok=True)
     if folders.cycle(cycle).is_dir():

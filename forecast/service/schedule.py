@@ -103,7 +103,7 @@ class Scheduler:
         entries = {entry.cycle: entry for entry in self.service.ledger.entries()}
         due = due_cycles(self.service.job.calendar, self.service.job.timing, now)
         asked = [name for name, entry in entries.items() if entry.state in {State.DUE, *AT_WORK} and name not in due]
-        to_score = [cycle for cycle, entry in entries.items() if self.service.job.scores and is_to_score(entry, now)]
+        to_score = [cycle for cycle, entry in entries.items() if is_to_score(self.service.job, entry, now)]
         return [cycle for cycle in due if self._is_to_make(entries.get(cycle), now)] + asked + to_score
 
     def _is_to_make(self, entry: Entry | None, now: datetime) -> bool:

@@ -34,6 +34,10 @@ class Service:
         """Where the job keeps things."""
         return Folders(self.job.folder)
 
+    def lost(self, cycle: datetime) -> list[str]:
+        """What of a cycle's forecast is not as it was published; what a later step makes again does not count."""
+        return _lost(self.folders, cycle, self.work.steps)
+
 
 def published(job: JobFile, steps: Sequence[Step]) -> dict[datetime, dict[str, Any]]:
     """``{cycle: its state and its scores}`` of the cycles whose forecast is there: what a lost ledger is made of.
@@ -44,8 +48,12 @@ def published(job: JobFile, steps: Sequence[Step]) -> dict[datetime, dict[str, A
     return {
         cycle: _found(job, folders.cycle(cycle), steps, cycle + job.length)
         for cycle in folders.cycles()
-        if folders.is_published(cycle)
+        if not _lost(folders, cycle, steps)
     }
+
+
+def _lost(folders: Folders, cycle: datetime, steps: Sequence[Step]) -> list[str]:
+    return folders.lost(cycle, but=[file for step in steps for file in step.files])
 
 
 def _found(job: JobFile, folder: Path, steps: Sequence[Step], end: datetime) -> dict[str, Any]:

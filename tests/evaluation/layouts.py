@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import netCDF4
 import numpy as np
 import xarray as xr
 
@@ -13,7 +14,6 @@ from evaluation.aggregate import Places
 from evaluation.answer import answer
 from evaluation.baselines import Persistence
 from evaluation.combine import combine
-from evaluation.metrics.registry import needed_statistics
 from evaluation.pairs import match
 from evaluation.question import Question
 from evaluation.record import Record
@@ -23,6 +23,8 @@ from evaluation.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 HOUR = np.timedelta64(3_600_000_000_000, "ns")
 SHORT = {"geopotential": "z", "2m_temperature": "2t"}
@@ -109,22 +111,54 @@ def seasonal(runs: Sequence[xr.Dataset], folder: Path) -> list[Path]:
     return [folder / "c3s.nc"]
 
 
+def _points(run: xr.Dataset, member: int) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float64], list[int]]:
+    """Of a member the fields (time, values), from south to north, the places (2, values), and seconds from the start."""
+    one = with_levels_in_names(run.sel(realization=member, drop=True), "_").rename({"2m_temperature": "2t"})
+    one = one.isel(latitude=slice(None, None, -1))
+    places = np.stack(np.meshgrid(one["latitude"], one["longitude"], indexing="ij")).reshape(2, -1)
+    seconds = ((run["time"] - run["forecast_reference_time"]) / np.timedelta64(1, "s")).values.astype(int).tolist()
+    return {str(name): field.values.reshape(len(seconds), -1) for name, field in one.data_vars.items()}, places, seconds
+
+
 def anemoi(runs: Sequence[xr.Dataset], folder: Path) -> list[Path]:
-    """A file for each member, points from south to north, times counted from the start, no units."""
+    """A file for each member, by netCDF4 itself: no coordinates but time, counted from the start, and no units."""
     paths = []
     for run in runs:
         start = str(np.datetime_as_string(run["forecast_reference_time"].values, unit="s"))
         for member in run["realization"].values.tolist():
-            one = run.sel(realization=member, drop=True).drop_vars(["forecast_period", "forecast_reference_time"])
-            one = with_levels_in_names(one, "_").rename({"2m_temperature": "2t"}).isel(latitude=slice(None, None, -1))
-            points = one.stack(values=["latitude", "longitude"])
-            labels = {name: ("values", points[name].values) for name in ("latitude", "longitude")}
-            points = points.drop_vars(["values", "latitude", "longitude"]).assign_coords(labels)
-            for field in points.data_vars.values():
-                field.attrs.clear()
-            points["time"].encoding.update(units=f"seconds since {start.replace('T', ' ')}", dtype="f8")
+            fields, places, seconds = _points(run, member)
             paths.append(folder / f"member{member}_{start[:13]}.nc")
-            points.to_netcdf(paths[-1])
+            with netCDF4.Dataset(paths[-1], "w", format="NETCDF4") as file:
+                file.createDimension("values", places.shape[1])
+                file.createDimension("time", None)
+                axis = file.createVariable("time", "i4", ("time",))
+                axis.setncatts({"units": f"seconds since {start.replace('T', ' ')}", "calendar": "gregorian"})
+                axis[:] = seconds
+                for name, along in zip(("latitude", "longitude"), places, strict=True):
+                    axis = file.createVariable(name, "f4", ("values",))
+                    axis.units = "degrees_north" if name == "latitude" else "degrees_east"
+                    axis[:] = along
+                for name, values in fields.items():
+                    field = file.createVariable(name, "f4", ("time", "values"), fill_value=np.nan)
+                    field.setncatts({"fill_value": np.nan, "missing_value": np.float32(np.nan)})
+                    field[:] = values
+    return paths
+
+
+def anemoi_zarr(runs: Sequence[xr.Dataset], folder: Path) -> list[Path]:
+    """A store for each member, in which latitude and longitude have dimensions of their own, as long as the fields'."""
+    paths = []
+    for run in runs:
+        start = str(np.datetime_as_string(run["forecast_reference_time"].values, unit="s"))
+        for member in run["realization"].values.tolist():
+            fields, (latitude, longitude), seconds = _points(run, member)
+            time = ("time", seconds, {"units": f"seconds since {start.replace('T', ' ')}", "calendar": "gregorian"})
+            store = xr.Dataset(
+                {name: (("time", "values"), values) for name, values in fields.items()},
+                {"time": time, "latitude": latitude.astype(np.float32), "longitude": longitude.astype(np.float32)},
+            )
+            paths.append(folder / f"member{member}_{start[:13]}.zarr")
+            store.to_zarr(paths[-1], consolidated=False)
     return paths
 
 
@@ -158,7 +192,7 @@ LAYOUTS = {
     function.__name__: function
     for function in (
         weatherbench2, weatherbench2_version_2, weatherbench2_in_hours, earth2studio, cfgrib, seasonal, anemoi,
-        one_file_per_member, one_file_per_lead, one_file_per_variable,
+        anemoi_zarr, one_file_per_member, one_file_per_lead, one_file_per_variable,
     )
 }  # fmt: skip
 
@@ -169,6 +203,6 @@ def scores_of(runs: Sequence[xr.Dataset], truth: xr.Dataset) -> xr.Dataset:
     matches, lacking = match(runs, truth)
     assert lacking == []
     places = Places(Grid.of(truth), tuple(region(name, None) for name in asked.regions))
-    tally = Tally(truth, places, needed_statistics(asked.metrics), [Persistence(Record(truth))], None, asked.settings)
+    tally = Tally(truth, places, asked.metrics, [Persistence(Record(truth))], None, asked.settings)
     sums = [tally.run(list(own)).sums for _, own in groupby(matches, key=lambda pair: pair.initial_time)]
     return answer(combine(sums, None), asked, {}).scores

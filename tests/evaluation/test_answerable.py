@@ -41,11 +41,14 @@ def test_what_can_be_answered_passes() -> None:
     [
         (lambda: check("crps", "rmse", sizes=(1, 4)), "crps cannot be had from 1 member, at least 2 are expected"),
         (lambda: check("fair_gaussian_log_score", sizes=(3,)), "cannot be had from 3 members, at least 4"),
-        (lambda: check("rank_histogram", sizes=(4, 10)), "need ensembles of one size, got sizes 4, 10; score them"),
-        (lambda: check("acc"), "acc need a climatology, and there is none; give one with --climatology"),
-        (lambda: check("climate_brier_score", climatology=Plain()), "need quantiles, and the climatology has none"),
-        (lambda: check("brier_score"), "need thresholds, and there are none for 2m_temperature; give some"),
-        (lambda: check("crps", "energy_score", regions=("map",)), "energy_score are scores of whole fields and have"),
+        (lambda: check("rank_histogram", sizes=(4, 10)), "needs ensembles of one size, got sizes 4, 10; score them"),
+        (lambda: check("acc"), "^acc needs a climatology, and there is none; give one with --climatology"),
+        (lambda: check("climate_brier_score", climatology=Plain()), "needs quantiles, and the climatology has none"),
+        (lambda: check("crps", "brier_score"), "^brier_score needs thresholds, and there are none for 2m_temperature;"),
+        (lambda: check("brier_score", "roc_area"), "^brier_score, roc_area need thresholds, and there are none for"),
+        (lambda: check("seeps", climatology=WithQuantiles()),
+         "^seeps needs total_precipitation, and got 2m_temperature; score that, or leave seeps out"),
+        (lambda: check("crps", "energy_score", regions=("map",)), "no map of energy_score, only of scores of"),
     ],
 )
 def test_what_cannot_is_refused(question, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from evaluation.assemble import mean_statistics
 from evaluation.blank_sums import blank_sums
 from evaluation.combine import combine
 from evaluation.run_sums import RunSums
-from evaluation.score_files import SumsFiles, open_sums, read_sums, write_sums
+from evaluation.score_files import SumsFiles, open_sums, read_sums, write_sums, writing
 from tests.evaluation.conftest import HOUR, START
 
 if TYPE_CHECKING:
@@ -166,6 +167,9 @@ def test_a_full_disk_is_no_riddle(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"cannot write \(NetCDF: HDF error\)"), \
             blank_sums({"2m_temperature": labels}, tmp_path / "all.nc"):  # fmt: skip
         raise RuntimeError("NetCDF: HDF error")
+    with pytest.raises(OSError, match=r"cannot write \(NetCDF: Invalid argument") as caught, writing(tmp_path / "all.nc"):
+        raise RuntimeError("NetCDF: Invalid argument: (variable 'total_brier_score')")
+    assert caught.value.errno == errno.EINVAL
 
 
 def test_a_part_that_is_damaged_is_named(runs: list[Sums], tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from data_pipeline.errors import ScoreError
 from evaluation.compare import compare
 from evaluation.comparison_text import comparison_csv, comparison_json, comparison_table
 from evaluation.estimates import Trial, estimate
-from evaluation.scored import distinct_names, open_pair, open_scored, side_by_side
+from evaluation.scored import distinct_names, open_pair, open_scored
+from evaluation.side_by_side import side_by_side
 from tests.evaluation.compared_pairs import gain, pair
 from tests.evaluation.score_series import DAY, daily, series_sums, write_series
 

@@ -10,6 +10,7 @@ from matplotlib.colors import to_hex, to_rgb
 from evaluation.plots import KINDS
 from evaluation.plots.frames import COLOURS
 from evaluation.plots.palettes import difference_palette, efi_palette
+from evaluation.plots.places import PLACE_KINDS
 from evaluation.plots.style import STYLES, field_palette
 from forecast.cli_plot import Kind
 from tests.evaluation.mock_maps import (
@@ -37,7 +38,7 @@ def legend(figure):
 
 
 def test_the_command_line_knows_every_kind():
-    assert [kind.value for kind in Kind] == list(KINDS)
+    assert [kind.value for kind in Kind] == [*KINDS, *PLACE_KINDS, "hovmoller"]
 
 
 def test_the_mean_is_lines_over_the_colours_of_the_spread(forecast):

@@ -132,6 +132,30 @@ def test_a_truth_that_is_nan_at_one_time_is_told(two_runs: list[Path], truth: xr
     assert scores["sample_size_geopotential"].sel(level=850).values.tolist() == [1, 2, 2]
 
 
+def test_single_values_that_the_truth_lacks_are_counted(
+    written: Callable[..., Path], truth: xr.Dataset
+) -> None:
+    """Where there is a forecast: what neither has, such as the sea's temperature on land, is no loss."""
+
+    def none_in_the_south(data: xr.Dataset) -> xr.Dataset:
+        data["2m_temperature"][..., 5, :] = np.nan
+        return data
+
+    holed = truth.copy(deep=True)
+    holed["2m_temperature"][:, [0, 5]] = np.nan  # eight points each, at three lead times
+    holed["geopotential"][1:3, 1, 4, :2] = np.nan
+    holed["geopotential"][3, 1] = np.nan
+    paths = [written(none_in_the_south)]
+    said = "the truth lacks {} values of {} that were forecast, which do not count"
+    whole = "the truth has no value of geopotential_850 in 1 of 3 fields, which do not count"
+    expected = "; ".join([whole, said.format(4, "geopotential_850"), said.format(24, "2m_temperature")])
+    for regions in (["global"], ["southern-hemisphere", "global"], ["map"]):
+        attributes = answered(paths, holed, regions=regions).scores.attrs
+        assert (attributes["missing"], attributes["invalid_values"]) == (expected, "none"), regions
+    south = answered(paths, holed, regions=["southern-hemisphere"]).scores
+    assert south.attrs["missing"] == f"{whole}; {said.format(4, 'geopotential_850')}"
+
+
 def test_a_region_without_any_observation_has_no_score_of_any_kind(
     written: Callable[..., Path], truth: xr.Dataset, climatology: RisingClimatology
 ) -> None:

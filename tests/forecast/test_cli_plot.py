@@ -72,7 +72,7 @@ def test_every_option_reaches_the_map(plot: Callable[..., str], requested: list[
     expected = {
         "variable": "geopotential", "level": 500, "lead": 72.0, "member": "2", "threshold": -3.5, "above": False,
         "quantile": 0.9, "contours": (-5.0, 10.0), "against": "b.nc", "climatology": "c", "region": "europe",
-        "projection": "lambert", "style": "quiver",
+        "projection": "lambert", "style": "quiver", "scale": None,
     }  # fmt: skip
     assert vars(request) == expected
 
@@ -84,6 +84,43 @@ def test_a_map_is_named_after_what_it_shows(
     plot: Callable[..., str], requested: list[tuple[str, object]], kind: str, name: str
 ) -> None:
     assert plot("--variable", "geopotential", "--level", "250", "--kind", kind) == f"map: {name}\n"
+
+
+def test_a_picture_of_a_place(plot: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.csv").write_text("name,latitude,longitude\nBad Ischl,47.7,13.6\n")
+    assert plot("--kind", "plume", "--at", "-18.1,178.4") == "plume: plume_-18.1_178.4.png\n"
+    words = ("--kind", "profile", "--at", "bad ischl", "--stations", "s.csv", "--variable", "geopotential")
+    assert plot(*words) == "profile: profile_bad_ischl.png\n"
+    assert (tmp_path / "profile_bad_ischl.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_through_time(plot: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "")  # where no ffmpeg is
+    words = ("--variable", "geopotential", "--level", "500", "--kind", "hovmoller", "--region", "band:-10,10")
+    assert plot(*words) == "Hovmoeller diagram: geopotential-500-hovmoller.png\n"
+    assert plot("--variable", "2m_temperature", "--animate") == "animation of 3 maps: 2m_temperature-mean.gif\n"
+    assert (tmp_path / "2m_temperature-mean.gif").read_bytes().startswith(b"GIF89a")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--kind meteogram", "a meteogram needs a place; pass --at LATITUDE,LONGITUDE"),
+        ("--kind plume --at 0,0 --region europe", "kind 'plume' has no --region; leave it out, or draw a map"),
+        ("--kind plume --at 0,0 --below", "kind 'plume' has no --below; leave it out, or draw a map"),
+        ("--kind plume --at 0,0 --animate", "kind 'plume' has no --animate; leave it out, or draw a map"),
+        ("--kind hovmoller --variable a --lead 24", "kind 'hovmoller' has no --lead; leave it out, or draw a map"),
+        ("--kind hovmoller --variable a --at 0,0", "kind 'hovmoller' has no --at; leave it out, or draw kind mete"),
+        ("--at 0,0", "kind 'mean' has no --at; leave it out, or draw kind meteogram, plume, profile"),
+        ("--kind spread", "kind 'spread' is of one variable, got none; pass one --variable"),
+        ("--variable a --variable b", "kind 'mean' is of one variable, got a, b; pass one --variable"),
+    ],
+)
+def test_words_that_do_not_fit_together(plot: Callable[..., str], words: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        plot(*words.split())
 
 
 def test_what_is_no_number_is_refused(plot: Callable[..., str]) -> None:

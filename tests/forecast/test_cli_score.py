@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -122,7 +123,7 @@ def test_maps_have_latitude_and_longitude(run: Run, forecasts: list[Path], tmp_p
     whole = opened(tmp_path / "mean.nc")["rmse_2m_temperature"].isel(region=0)
     np.testing.assert_allclose(np.sqrt(squares), whole, rtol=2e-3)
     refused = run(*forecasts, "sample", "--regions", "map", "--scores", "energy_score", "--quiet")
-    assert "energy_score are scores of whole fields and have no map" in str(refused.code)
+    assert "there is no map of energy_score, only of scores of single points" in str(refused.code)
 
 
 def test_a_cluster_gives_the_same(run: Run, forecasts: list[Path], tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_lists(run: Run) -> None:
         (("--set", "alpha=3"), "got alpha 3.0, expected 0 (standard) to 1 (fair)"),
         (("--by", "day"), "got --by 'day', expected one of season, month, hour"),
         (("--baseline", "magic"), "unknown baseline magic; expected some of: persistence"),
-        (("--scores", "brier_score", "--variable", "2m_temperature"), "brier_score need thresholds, and there are"),
+        (("--scores", "brier_score", "--variable", "2m_temperature"), "brier_score needs thresholds, and there are"),
         (("--scores", "climate_brier_score"), "climate_brier_score needs quantiles of the climatology, and sample"),
     ],
 )
@@ -183,6 +184,19 @@ def test_what_cannot_be_asked_is_one_sentence(
     assert message in str(ended.code)
     assert "\n" not in str(ended.code)
     assert not (tmp_path / "scores.nc").exists()
+
+
+@pytest.mark.parametrize(("code", "mend"), [(errno.EINVAL, "mend the path, or if it is right report this"),
+                                            (errno.EIO, "free space or mend the path")])  # fmt: skip
+def test_what_is_no_lack_of_space_is_not_called_so(
+    run: Run, forecasts: list[Path], monkeypatch: pytest.MonkeyPatch, code: int, mend: str
+) -> None:
+    def failing(*_: object) -> None:
+        raise OSError(code, "cannot write (NetCDF)", "scores.nc")
+
+    monkeypatch.setattr("evaluation.score_files.write_scores", failing)
+    ended = run(forecasts[0], "sample", "--scores", "rmse", "--quiet")
+    assert str(ended.code).startswith(f"sphercast: cannot write (NetCDF): scores.nc; {mend}")
 
 
 def test_tracks_are_found_and_scored(run: Run, tmp_path: Path) -> None:

@@ -90,9 +90,11 @@ def _headline(contoured: EnsembleField, coloured: EnsembleField) -> str:
 def _draw(sheet: Sheet, contoured: EnsembleField, coloured: EnsembleField) -> None:
     panel = sheet.panels[0]
     below = sheet.mesh.sample(coloured.mean(), sign=coloured.sign)
-    contours = fill(panel, sheet.mesh, below, field_palette(coloured.style, coloured.level, below.compressed()))
+    contours = fill(
+        panel, sheet.mesh, below, field_palette(coloured.style, coloured.level, sheet.values("colours", below))
+    )
     above = sheet.mesh.sample(contoured.mean(), sign=contoured.sign)
-    edges = field_palette(contoured.style, contoured.level, above.compressed()).edges
+    edges = field_palette(contoured.style, contoured.level, sheet.values("lines", above)).edges
     labels = lines(sheet, above, edges)
     if contoured.style.marks:
         mark(sheet, contoured.mean(), contoured.grid, labels)

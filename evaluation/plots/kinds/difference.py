@@ -30,7 +30,9 @@ def difference(run: xr.Dataset, request: Request) -> Figure:
     what = f"{titles.statistic(ours)} minus {'the analysis' if ANALYSIS in other.attrs else 'another forecast'}"
     sheet.title(titles.headline(ours, what), titles.times(ours), _subtracted(request, other, theirs))
     field = sheet.mesh.sample(ours.mean() - theirs.mean(), sign=ours.sign)
-    contours = fill(sheet.panels[0], sheet.mesh, field, difference_palette(ours.style, field.compressed()))
+    contours = fill(
+        sheet.panels[0], sheet.mesh, field, difference_palette(ours.style, sheet.values("difference", field))
+    )
     sheet.colour_bar(contours, titles.bar_label(ours.style, f"difference in {ours.style.title}"))
     return sheet.figure
 

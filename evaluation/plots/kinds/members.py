@@ -17,10 +17,13 @@ from evaluation.plots.style import Palette, field_palette
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from evaluation.plots.canvas import Field, Sheet
     from evaluation.plots.fields import EnsembleField
     from evaluation.plots.request import Request
+
+    Floats = NDArray[np.float64]
 
 _BLANK = Palette((-1.0, 1.0), ("#ffffff",), "neither")
 LETTER = 7.5
@@ -36,7 +39,7 @@ def stamps(run: xr.Dataset, request: Request) -> Figure:
     sheet = request.sheet(ensemble.grid, len(fields), panel_titles=True)
     sheet.title(titles.headline(ensemble, "all members"), titles.times(ensemble))
     shown = [sheet.mesh.sample(values, sign=ensemble.sign) for values in fields]
-    palette = field_palette(ensemble.style, ensemble.level, np.ma.stack(shown).compressed())
+    palette = field_palette(ensemble.style, ensemble.level, sheet.values("members", np.ma.stack(shown)))
     names = ["Ensemble mean", *(f"Member {name}" for name in ensemble.members)]
     for panel, field, name in zip(sheet.panels, shown, names, strict=True):
         contours = fill(panel, sheet.mesh, field, palette)
@@ -51,7 +54,7 @@ def spaghetti(run: xr.Dataset, request: Request) -> Figure:
     ensemble = request.of(run)
     sheet = request.sheet(ensemble.grid)
     middle = sheet.mesh.sample(ensemble.mean(), sign=ensemble.sign)
-    levels = _contours(request.contours, ensemble, middle)
+    levels = _contours(request.contours, ensemble, sheet.values("mean", middle))
     *most, last = map(titles.number, levels)
     values = f"{', '.join(most)} and {last}" if most else last
     sheet.title(titles.headline(ensemble, f"all members at {values} {ensemble.style.units}"), titles.times(ensemble))
@@ -66,7 +69,7 @@ def spaghetti(run: xr.Dataset, request: Request) -> Figure:
     return sheet.figure
 
 
-def _contours(asked: tuple[float, ...] | None, ensemble: EnsembleField, middle: Field) -> tuple[float, ...]:
+def _contours(asked: tuple[float, ...] | None, ensemble: EnsembleField, middle: Floats) -> tuple[float, ...]:
     """Those asked for, else the zero line of what has one, else two class edges that part the map in three."""
     if asked is not None:
         if not 1 <= len(asked) <= len(COLOURS) or not np.isfinite(asked).all():
@@ -75,10 +78,10 @@ def _contours(asked: tuple[float, ...] | None, ensemble: EnsembleField, middle: 
         return tuple(sorted(set(asked)))
     if ensemble.style.lines == "centre" and ensemble.style.centre is not None:
         return (ensemble.style.centre,)
-    edges = np.asarray(field_palette(ensemble.style, ensemble.level, middle.compressed()).edges)
+    edges = np.asarray(field_palette(ensemble.style, ensemble.level, middle).edges)
     inside = edges[(edges > middle.min()) & (edges < middle.max())]
     edges = inside if inside.size else edges
-    wanted = np.quantile(middle.compressed(), _SHARES)
+    wanted = np.quantile(middle, _SHARES)
     return tuple(sorted({float(edges[np.abs(edges - value).argmin()]) for value in wanted}))
 
 

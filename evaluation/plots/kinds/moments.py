@@ -55,14 +55,14 @@ def mean_spread(run: xr.Dataset, request: Request) -> Figure:
     sheet.title(first, titles.times(ensemble), f"Lines: ensemble mean ({ensemble.style.units}); colours: spread")
     _draw_spread(sheet, ensemble)
     field = sheet.mesh.sample(ensemble.mean(), sign=ensemble.sign)
-    lines(sheet, field, field_palette(ensemble.style, ensemble.level, field.compressed()).edges)
+    lines(sheet, field, field_palette(ensemble.style, ensemble.level, sheet.values("field", field)).edges)
     return sheet.figure
 
 
 def draw_field(sheet: Sheet, ensemble: EnsembleField, values: NDArray[np.float64]) -> None:
     """A field of this ensemble's variable on the first panel, with its lines, marks and colour bar."""
     field = sheet.mesh.sample(values, sign=ensemble.sign)
-    palette = field_palette(ensemble.style, ensemble.level, field.compressed())
+    palette = field_palette(ensemble.style, ensemble.level, sheet.values("field", field))
     contours = fill(sheet.panels[0], sheet.mesh, field, palette)
     labels = lines(sheet, field, line_levels(ensemble.style, palette))
     if ensemble.style.marks:
@@ -72,5 +72,5 @@ def draw_field(sheet: Sheet, ensemble: EnsembleField, values: NDArray[np.float64
 
 def _draw_spread(sheet: Sheet, ensemble: EnsembleField) -> None:
     field = sheet.mesh.sample(ensemble.spread())
-    contours = fill(sheet.panels[0], sheet.mesh, field, spread_palette(field.compressed()))
+    contours = fill(sheet.panels[0], sheet.mesh, field, spread_palette(sheet.values("spread", field)))
     sheet.colour_bar(contours, titles.bar_label(ensemble.style, "spread"))

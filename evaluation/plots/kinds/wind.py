@@ -31,7 +31,7 @@ def wind(run: xr.Dataset, request: Request) -> Figure:
         ensemble, u, v = (own.only(request.member) for own in (ensemble, u, v))
     sheet = request.sheet(ensemble.grid)
     field = sheet.mesh.sample(ensemble.mean(), sign=ensemble.sign)
-    palette = field_palette(ensemble.style, ensemble.level, field.compressed())
+    palette = field_palette(ensemble.style, ensemble.level, sheet.values("field", field))
     contours = fill(sheet.panels[0], sheet.mesh, field, palette)
     meaning = _arrows(request.style)(sheet, ensemble.grid, u.mean(), v.mean())
     sheet.title(_headline(ensemble, u), titles.times(ensemble), meaning)

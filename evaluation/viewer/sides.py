@@ -1,0 +1,158 @@
+"""The forecast, what it is compared with, and their difference: each gives the ensemble of one field at one time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+
+from data_pipeline.errors import DataError
+from data_pipeline.grid import Grid
+from evaluation.plots.fields import select
+from evaluation.plots.grids import onto, shared_grid
+from evaluation.plots.reference import ANALYSIS, at_time, opened
+from evaluation.viewer.catalogue import member_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import xarray as xr
+
+    from evaluation.plots.fields import EnsembleField
+    from evaluation.plots.reference import Against
+
+    Moments = Sequence[np.datetime64]
+
+READING = Lock()
+"""One thread reads at a time: the libraries under NetCDF crash the process otherwise."""
+
+
+class Side(Protocol):
+    """What is shown on one side of the page."""
+
+    @property
+    def grid(self) -> Grid:
+        """Of all fields."""
+        ...
+
+    def ensemble(self, variable: str, level: int | None, lead: int, member: int | None = None) -> EnsembleField:
+        """The members of one field, or one of them by position; a DataError if it is not there."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ForecastSide:
+    """A forecast. ``lead`` counts the chosen leads; ``times`` are when they are valid."""
+
+    name: str
+    run: xr.Dataset
+    leads: tuple[int, ...]
+
+    @property
+    def times(self) -> list[np.datetime64]:
+        """Valid times of the leads."""
+        return [self.run["initial_time"].values + self.run["lead_time"].values[lead] for lead in self.leads]
+
+    @property
+    def grid(self) -> Grid:
+        """Of all fields."""
+        return Grid.of(self.run)
+
+    def moment(self, lead: int) -> xr.Dataset:
+        """The run, cut to one lead."""
+        return self.run.isel(lead_time=[self.leads[lead]])
+
+    def ensemble(self, variable: str, level: int | None, lead: int, member: int | None = None) -> EnsembleField:
+        """As ``Side``."""
+        return _selected(self.moment(lead), variable, level, member)
+
+
+@dataclass(frozen=True, eq=False)
+class OtherSide:
+    """A forecast or an analysis at the valid times of another one."""
+
+    name: str
+    found: Sequence[xr.Dataset]
+    times: Moments
+    start: int
+
+    @classmethod
+    def of(cls, against: Against, beside: ForecastSide) -> OtherSide:
+        """What is at a path; a DataError if it is no forecast and no analysis, or shares no valid time."""
+        name = Path(against).name if isinstance(against, str | Path) else "the other"
+        side = cls(name, opened(against), beside.times, beside.run["initial_time"].values.item())
+        if not any(side.has):
+            at_time(side.found, beside.times[-1], side.start, str(against))
+        return side
+
+    @cached_property
+    def has(self) -> list[bool]:
+        """Whether there is anything at each of the times."""
+        return [self._has(lead) for lead in range(len(self.times))]
+
+    def _has(self, lead: int) -> bool:
+        try:
+            self.moment(lead)
+        except DataError:
+            return False
+        return True
+
+    @property
+    def example(self) -> xr.Dataset:
+        """The first moment that there is."""
+        return self.moment(self.has.index(True))
+
+    @property
+    def is_analysis(self) -> bool:
+        """Whether these are states and no forecast."""
+        return ANALYSIS in self.example.attrs
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Of its fields."""
+        return Grid.of(self.example)
+
+    def moment(self, lead: int) -> xr.Dataset:
+        """A run of the single lead that is valid then."""
+        return at_time(self.found, self.times[lead], self.start, self.name)
+
+    def ensemble(self, variable: str, level: int | None, lead: int, member: int | None = None) -> EnsembleField:
+        """As ``Side``."""
+        shown = _selected(self.moment(lead), variable, level, member)
+        if shown.grid != self.grid:
+            raise DataError(f"{self.name} has several grids, expected one; give one forecast alone")
+        return shown
+
+
+@dataclass(frozen=True, eq=False)
+class DifferenceSide:
+    """Mean of one side minus the mean of the other, on the grid that they share."""
+
+    one: ForecastSide
+    other: OtherSide
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Of both means."""
+        return shared_grid(self.one.grid, self.other.grid)
+
+    def ensemble(self, variable: str, level: int | None, lead: int, member: int | None = None) -> EnsembleField:
+        """As ``Side``; a single field, whatever ``member`` is."""
+        ours, theirs = (
+            _selected(onto(side.moment(lead), self.grid), variable, level, None) for side in (self.one, self.other)
+        )
+        difference = (ours.mean() - theirs.mean())[None]
+        return replace(ours, values=difference, members=("0",), size=1)
+
+
+def _selected(moment: xr.Dataset, variable: str, level: int | None, member: int | None) -> EnsembleField:
+    size = len(member_names(moment))
+    if member is not None and not 0 <= member < size:
+        raise DataError(f"no member at position {member}; there are {size}")
+    if member is not None and "realization" in moment.dims:
+        moment = moment.isel(realization=[member])
+    with READING:
+        return replace(select(moment, variable, level, None), size=size)
