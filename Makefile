@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test setup lint format bench skill clean help
+.PHONY: demo test setup lint format bench skill gallery clean help
 
 help:           ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -44,6 +44,9 @@ bench: $(STAMP) ## measure; JSON on standard output (peers: pip install -c const
 
 skill: $(STAMP) ## CRPS of the shipped checkpoint on the shipped weeks: the README's table
 	$(BIN)/python benchmarks/skill.py
+
+gallery: $(STAMP) ## draw the pictures of docs/gallery.md
+	$(BIN)/python docs/draw_gallery.py
 
 clean:          ## remove what the targets made
 	rm -rf .venv demo build dist *.egg-info
