@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 STATES = "states.nc"
 CLIMATOLOGY = "climatology.nc"
 
+TRAINING_PERIOD = "training_period"
+"""The attribute of ``climatology.nc`` that says of what it was made, ``START..STOP``, both included."""
+
 _PACKED_RANGE = 65000
 """int16 codes used; the rest is left for the fill value and for rounding at the ends."""
 
@@ -63,10 +66,17 @@ def write_sample(store_path: Path, periods: Sequence[Period], folder: Path, desc
         SAMPLED_PERIODS: written_periods(_runs(store.times, chosen)),
     }  # fmt: skip
     write_netcdf(states, folder / STATES, {str(name): _packed(field) for name, field in states.data_vars.items()})
-    climatology = store.climatology.to_dataset()
+    climatology = store.climatology.to_dataset().assign_attrs(_training_period(store))
     compressed = {"zlib": True, "complevel": 9, "shuffle": True, "dtype": "float32", "significant_digits": 5,
                   "quantize_mode": "GranularBitRound"}  # fmt: skip
     write_netcdf(climatology, folder / CLIMATOLOGY, {str(name): dict(compressed) for name in climatology.data_vars})
+
+
+def _training_period(store: TrainingStore) -> dict[str, str]:
+    """The attribute that says of which days a climatology was made."""
+    config = store.group.attrs.get("config")
+    training = config.get("training_period") if isinstance(config, dict) else None
+    return {TRAINING_PERIOD: f"{training['start']}..{training['stop']}"} if isinstance(training, dict) else {}
 
 
 def _require_inside(store: TrainingStore, period: Period) -> None:

@@ -13,9 +13,11 @@ import xarray as xr
 
 from data_pipeline.errors import DataError, ScoreError
 from data_pipeline.grid import Grid
+from data_pipeline.reading import SAMPLE, sample_path
 from data_pipeline.regrid import Regridder
 from data_pipeline.regrid.files import target_of
 from data_pipeline.remote import is_url
+from data_pipeline.sampling import CLIMATOLOGY, TRAINING_PERIOD, is_sample_folder
 from data_pipeline.store import is_store, open_store
 from data_pipeline.times import shown
 from evaluation.climate import has_quantiles
@@ -139,7 +141,7 @@ class RegriddedClimatology:
 def training_period(path: str | Path) -> tuple[np.datetime64, np.datetime64] | None:
     """First and last day that a climatology was made of, if known.
 
-    A training store (or its ``day_of_year``) says it; of WeatherBench2's the name does.
+    A training store (or its ``day_of_year``) says it, as does a sample; of WeatherBench2's the name does.
 
     >>> training_period("gs://weatherbench2/datasets/era5-hourly-climatology/1990-2019_6h_64x32.zarr")[1]
     np.datetime64('2019-12-31T00:00:00.000000000')
@@ -147,6 +149,10 @@ def training_period(path: str | Path) -> tuple[np.datetime64, np.datetime64] | N
     years = _YEARS.search(str(path).rstrip("/").rpartition("/")[2])
     if years:
         return np.datetime64(f"{years[1]}-01-01", "ns"), np.datetime64(f"{years[2]}-12-31", "ns")
+    stated = _stated(path)
+    if stated:
+        first, last = stated.split("..")
+        return np.datetime64(first, "ns"), np.datetime64(last, "ns")
     folders = () if is_url(path) or not str(path).strip() else (Path(path), Path(path).parent)
     store = next((each for each in folders if is_store(each)), None)
     config = open_store(store).group.attrs.get("config") if store else None
@@ -154,6 +160,16 @@ def training_period(path: str | Path) -> tuple[np.datetime64, np.datetime64] | N
     if not isinstance(training, dict):
         return None
     return np.datetime64(str(training["start"]), "ns"), np.datetime64(str(training["stop"]), "ns")
+
+
+def _stated(path: str | Path) -> str:
+    """What a sample, or its file of harmonics, says of the days that it was made of; empty if there is none."""
+    file = sample_path(CLIMATOLOGY) if str(path) == SAMPLE else Path(path)
+    file = file / CLIMATOLOGY if str(path).strip() and is_sample_folder(file) else file
+    if is_url(path) or not file.is_file() or file.suffix != ".nc":
+        return ""
+    with xr.open_dataset(file, engine="netcdf4", decode_times=False) as dataset:
+        return str(dataset.attrs.get(TRAINING_PERIOD, ""))
 
 
 def overlap(period: tuple[np.datetime64, np.datetime64] | None, valid_times: Sequence[np.datetime64]) -> str:

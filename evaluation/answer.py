@@ -14,6 +14,7 @@ from evaluation.combine import combine
 from evaluation.pairs import minutes
 from evaluation.question import Question
 from evaluation.score_files import SumsFiles, read_scores
+from evaluation.unobserved import unobserved_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +47,7 @@ def answer(sums: Sums, question: Question, about: Mapping[str, str]) -> Answer:
         "title": "area-weighted forecast scores",
         "initial_times": " ".join(minutes(time) for time in _initial_times(sums)),
         "invalid_values": _invalid_values(sums) or "none",
+        "unobserved_values": "; ".join(unobserved_values(sums, by_point=question.is_map)) or "none",
         "question": question.to_json(),
         **about,
     }
@@ -110,7 +112,7 @@ def _together(attributes: Mapping[Path, Mapping[str, object]]) -> dict[str, str]
                     f"{other} was scored {words} {own.get(name, 'none')}, {path} {words} {first.get(name, 'none')}; "
                     "score all parts alike"
                 )
-    made_here = {"question", "invalid_values", "initial_times"}
+    made_here = {"question", "invalid_values", "unobserved_values", "initial_times"}
     about = {name: str(text) for name, text in first.items() if name not in made_here}
     for name in about.keys() & _JOINED.keys():
         texts = dict.fromkeys(str(own[name]) for own in attributes.values() if own.get(name, "none") != "none")

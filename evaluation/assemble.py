@@ -31,7 +31,7 @@ def to_scores(sums: Sums, metrics: Sequence[str], by: str | None = None) -> xr.D
         for name in metrics:
             if means.keys().isdisjoint(metric(name).statistics):
                 continue
-            found = metric(name).finalise(means)
+            found = metric(name).finalise(means).drop_attrs(deep=False)
             fields[f"{name}_{variable}"] = _ordered(found).assign_attrs(
                 _attributes(name, variable, str(own.attrs.get("units", "")))
             )

@@ -93,6 +93,7 @@ def compare(
     ScoreError
         If nothing can be compared.
     """
+    _check(ours, theirs)
     by, ungrouped = grouping(ours, theirs, by)
     asked = list(metrics or [name for name in ours.question.metrics if name in theirs.question.metrics])
     statistics = {own for name in asked for own in metric(name).statistics}
@@ -104,7 +105,14 @@ def compare(
         if sums is not None:
             found.take_in(sums, variable, asked, (ours.name, theirs.name), trial)
     found.check(ours, theirs, asked, lacking)
-    notes = [*dict.fromkeys(lacking), *left_out(found.why), *ungrouped, *_caveats(ours, theirs), *_few(found, by)]
+    notes = [
+        *dict.fromkeys(lacking),
+        *left_out(found.why),
+        *_empty(found, ours, theirs),
+        *ungrouped,
+        *_caveats(ours, theirs),
+        *_few(found, by),
+    ]
     about = _about(ours, theirs, found.times, trial, alpha) | ({} if by is None else {"by": by})
     return Comparison(ours.name, theirs.name, _marked(found.cells, alpha, trial.confidence), notes, about)
 
@@ -187,6 +195,30 @@ def _cells(sums: xr.Dataset, name: str, variable: str, models: tuple[str, str], 
     units = str(sums.attrs.get("units", "")) if entry.units == "variable" else entry.units
     about = {"metric": name, "variable": variable, "units": units, "direction": entry.direction}
     return found.assign(both).drop_attrs().drop_vars("model", errors="ignore").assign_attrs(about)
+
+
+def _check(ours: Scored, theirs: Scored) -> None:
+    """Raise a ScoreError for maps, of which every point is a mean over initial times."""
+    for one in (ours, theirs):
+        if one.question.is_map:
+            raise ScoreError(
+                f"the scores of {one.name} are a map, which keeps no series by initial time to compare; score "
+                "regions, or draw the difference with 'sphercast score plot FILE --against BASELINE'"
+            )
+
+
+def _empty(found: _Found, ours: Scored, theirs: Scored) -> list[str]:
+    """Which models have no value at all of a metric, such as spread/skill of persistence."""
+    notes = []
+    for name in dict.fromkeys(name for name, _ in found.cells):
+        cells = [own for (metric_name, _), own in found.cells.items() if metric_name == name]
+        lacking = [
+            one.name for one, side in ((ours, "ours"), (theirs, "theirs"))
+            if all(own[side].isnull().all() for own in cells)
+        ]  # fmt: skip
+        if lacking:
+            notes.append(f"{name}: {' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} none")
+    return notes
 
 
 def _caveats(ours: Scored, theirs: Scored) -> list[str]:

@@ -102,7 +102,7 @@ def score(
     finished = noting(track(parts, "scoring", "run", total=len(by_run), enabled=progress), lost)
     sums = _together(finished, kept, question.by)
     asked = [pair for own in by_run for pair in own]
-    lacking = [*work.lacking, *sentences(lost), *unobserved(sums, without(asked, lost), by_point=question.is_map)]
+    lacking = [*work.lacking, *sentences(lost), *unobserved(sums, without(asked, lost))]
     about = {
         "ensemble_size": " ".join(str(size) for size in _sizes(runs)),
         "missing": "; ".join(lacking) or "none",

@@ -83,6 +83,19 @@ def read_scores(path: Path) -> xr.Dataset:
         return dataset.load()
 
 
+def axes_in(path: Path, metric: str) -> list[str]:
+    """Dimensions of the scores that a file holds of a metric, under their plain names; none if it holds none.
+
+    Raises
+    ------
+    ScoreError
+        As ``read_scores``.
+    """
+    with readable(path), _open(path) as dataset:
+        fields = [own for own in dataset.data_vars.values() if own.attrs.get("metric") == metric]
+        return [str(dim).split("_of_")[0] for own in fields[:1] for dim in own.dims]
+
+
 def read_attributes(path: Path) -> dict[str, str]:
     """What a file of scores says of itself.
 

@@ -30,6 +30,7 @@ _UNITS: dict[str, tuple[float, str]] = {
 _METRICS = {"standard_crps": "CRPS of the members", "spread_skill": "spread/skill"}
 _SHORT = {"crps", "rmse", "mae", "rms", "acc", "sedi", "edi", "seds", "csi", "ets", "hss", "fss", "efi", "roc", "seeps"}
 """Words that are written in capitals."""
+_NAMES = {"brier", "gaussian", "dawid", "sebastiani"}
 
 
 def units(name: str, stored: str) -> tuple[float, str]:
@@ -65,7 +66,9 @@ def score_name(name: str) -> str:
     >>> score_name("rmse"), score_name("quantile_score"), score_name("almost_fair_crps")
     ('RMSE', 'quantile score', 'almost fair CRPS')
     """
-    words = (word.upper() if word in _SHORT else word for word in name.split("_"))
+    words = (
+        word.upper() if word in _SHORT else word.capitalize() if word in _NAMES else word for word in name.split("_")
+    )
     return _METRICS.get(name, " ".join(words))
 
 

@@ -20,27 +20,35 @@ if TYPE_CHECKING:
     Place = tuple[np.datetime64, float, int | None]
 
 
-def unobserved(sums: Sums, matches: Sequence[Match], *, by_point: bool = False) -> list[str]:
-    """A sentence for each channel of which the truth lacks whole fields, and for each of which it lacks single values.
+def unobserved(sums: Sums, matches: Sequence[Match]) -> list[str]:
+    """A sentence for each channel of which the truth is NaN all over the regions at some of the scored times.
 
-    A field lacks if it is NaN all over the regions. Values are counted in fields of which there are some, where there
-    is a forecast; of several regions in that which lacks most, but of a map, ``by_point``, in all. Where a map has so
-    many points that sums are not kept by initial time, whole fields are counted as values.
+    Of a map of many points nothing is known, as it is not kept by initial time.
     """
     empty = {variable: _without_weight(own) for variable, own in sums.items()}
+    if not any(empty.values()):
+        return []
     times = Counter(pair.channel.name for pair in matches)
     lost = Counter(
         pair.channel.name for pair in matches
         if (pair.initial_time, pair.lead_hours, pair.channel.level) in empty[pair.channel.variable_name]
     )  # fmt: skip
-    fields = [
+    return [
         f"the truth has no value of {name} in {count} of {times[name]} fields, which do not count"
         for name, count in lost.items()
     ]
-    return fields + [text for variable, own in sums.items() for text in _lacking_values(variable, own, by_point)]
 
 
-def _lacking_values(variable: str, sums: xr.Dataset, by_point: bool) -> Iterator[str]:
+def unobserved_values(sums: Sums, *, by_point: bool = False) -> list[str]:
+    """Channels that were forecast where the truth is NaN, with the number of such values, as ``2m_temperature: 12``.
+
+    Of several regions in that which has most of them, but of a map, ``by_point``, in all. Fields of which the truth has
+    no value at all are counted only where a map has so many points that its sums are not kept by initial time.
+    """
+    return [text for variable, own in sums.items() for text in _counts(variable, own, by_point)]
+
+
+def _counts(variable: str, sums: xr.Dataset, by_point: bool) -> Iterator[str]:
     if f"total_{UNOBSERVED}" not in sums:
         return
     counts, weight = (sums[name].sel(model=FORECAST) for name in (f"total_{UNOBSERVED}", "weight_missing"))
@@ -51,7 +59,7 @@ def _lacking_values(variable: str, sums: xr.Dataset, by_point: bool) -> Iterator
     for count in every if "level" in every.dims else [every]:
         name = f"{variable}_{int(count['level'])}" if "level" in count.coords else variable
         if count > 0:
-            yield f"the truth lacks {int(count)} values of {name} that were forecast, which do not count"
+            yield f"{name}: {int(count)}"
 
 
 def _without_weight(sums: xr.Dataset) -> set[Place]:

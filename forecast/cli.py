@@ -22,7 +22,7 @@ from forecast.cli_products import products
 from forecast.cli_score import score_app
 from forecast.cli_tracks import tracks_app
 from forecast.cli_view import view
-from forecast.stopping import INTERRUPTED, STOPPED, Stopping
+from forecast.stopping import INTERRUPTED, STOPPED, SaidExit, Stopping
 
 app = typer.Typer(
     name="sphercast",
@@ -114,7 +114,7 @@ def main() -> None:
         print(STOPPED, file=sys.stderr)
         raise SystemExit(stopping.code) from None
     except SystemExit as end:
-        if end.code == INTERRUPTED:
+        if end.code == INTERRUPTED and not isinstance(end, SaidExit):
             print(STOPPED, file=sys.stderr)
             raise SystemExit(stopping.code) from None
         raise

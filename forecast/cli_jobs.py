@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from data_pipeline.errors import SphercastError
+from forecast import stopping
 from forecast.cli_data import AsJson
+from forecast.stopping import SaidExit, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,10 +56,13 @@ def run(
     """Make one cycle of a job, unless it is made. Exit code 0: done; 75: try again later; others: it needs you."""
     from forecast.service.one_shot import run_cycle
 
-    with ending(as_json), serving(job, log) as service:
-        outcome = run_cycle(service, _chosen(service, cycle), patient=wait)
-    said = _summary(outcome)
-    print(json.dumps({"job": service.job.name, **said}) if as_json else _line(outcome))
+    with ending(as_json) as told, serving(job, log) as service:
+        told["job"] = service.job.name
+        moment = _chosen(service, cycle)
+        told["cycle"] = _shown(moment)
+        outcome = run_cycle(service, moment, patient=wait)
+    told |= _summary(outcome)
+    print(json.dumps(told) if as_json else _line(outcome))
     raise typer.Exit(outcome.exit_code)
 
 
@@ -82,7 +87,7 @@ def _schedule(job: Path, once: bool, log: Log | None) -> None:
     _check(job)
     with serving(job, log) as service:
         form = log or Log(service.job.log)
-        scheduler = Scheduler(service, lambda cycle: _shoot(job, cycle, form), JobWatch(job, service.job))
+        scheduler = Scheduler(service, lambda cycle: _shoot(job, cycle, form), JobWatch(job, service.job, _trouble))
         try:
             if once:
                 raise typer.Exit(scheduler.work_off())
@@ -94,36 +99,55 @@ def _schedule(job: Path, once: bool, log: Log | None) -> None:
 
 
 @contextmanager
-def ending(as_json: bool = False) -> Iterator[None]:
-    """What fails before a cycle is chosen, as a sentence and the right exit code: 75 where it may pass."""
-    from forecast.service.states import FATAL, TRY_LATER
+def ending(as_json: bool = False) -> Iterator[dict[str, Any]]:
+    """What fails beside the work on a cycle, as a sentence and the right exit code: 75 where it may pass.
+
+    A signal is said in the log. Both are told as JSON, with the job and the cycle that are noted in what is yielded.
+    """
+    from forecast.service.logs import STOPPED
+    from forecast.service.states import FATAL, INTERRUPTED, TRY_LATER
     from forecast.service.troubles import in_words, passes
 
+    told: dict[str, Any] = {"job": None, "cycle": None, "state": "failed", "exit_code": FATAL, "message": ""}
+    told["files"] = []
     try:
-        yield
+        yield told
+    except KeyboardInterrupt as stop:
+        code = stop.code if isinstance(stop, StoppedError) else stopping.INTERRUPTED
+        if as_json:
+            print(json.dumps({**told, "state": INTERRUPTED, "exit_code": code, "message": STOPPED}))
+        logging.getLogger(__name__).warning("%s", STOPPED)
+        raise SaidExit(code) from None
     except (SphercastError, OSError) as error:
-        code = TRY_LATER if passes(error) else FATAL
-        state = "waiting" if passes(error) else "failed"
-        told: dict[str, Any] = {
-            "job": None,
-            "cycle": None,
-            "state": state,
-            "exit_code": code,
-            "message": in_words(error),
-            "files": [],
-        }
+        told |= {"message": in_words(error)}
+        if passes(error):
+            told |= {"state": "waiting", "exit_code": TRY_LATER}
         if as_json:
             print(json.dumps(told))
         print(f"sphercast: {in_words(error)}", file=sys.stderr)
-        raise typer.Exit(code) from error
+        raise typer.Exit(told["exit_code"]) from error
 
 
 def _check(job: Path) -> None:
-    """End as 'jobs check' ends if it fails; it loads the model, in a process of its own."""
-    command = [sys.executable, "-P", "-m", "forecast", "jobs", "check", str(job)]
-    checked = subprocess.run(command, stdout=subprocess.DEVNULL, start_new_session=True, check=False)
+    """End as 'jobs check' ends if it fails."""
+    checked = _checked(job)
     if checked.returncode:
+        print(checked.stderr, end="", file=sys.stderr)
         raise typer.Exit(checked.returncode)
+
+
+def _trouble(job: Path) -> str:
+    """What 'jobs check' says if it fails."""
+    checked = _checked(job)
+    return checked.stderr.strip().removeprefix("sphercast: ") if checked.returncode else ""
+
+
+def _checked(job: Path) -> subprocess.CompletedProcess[str]:
+    """It loads the model, in a process of its own."""
+    command = [sys.executable, "-P", "-m", "forecast", "jobs", "check", str(job)]
+    return subprocess.run(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True, check=False
+    )
 
 
 def _shoot(job: Path, cycle: datetime, form: Log) -> int:
@@ -178,9 +202,10 @@ def _work(job: JobFile, clock: Clock) -> Work:
 
     @cache
     def made() -> Work:
+        from forecast.cli_jobs_checks import check_afterwards
         from forecast.service.cycle_work import cycle_work
 
-        return cycle_work(job, clock, steps, scorer(job), progress=progress)
+        return cycle_work(job, clock, steps, scorer(job), progress=progress, check=check_afterwards)
 
     return Work(
         lambda cycle: made().look(cycle),
@@ -203,11 +228,15 @@ def _chosen(service: Service, cycle: str) -> datetime:
 
 def _summary(outcome: Outcome) -> dict[str, Any]:
     return {
-        "cycle": f"{outcome.cycle:%Y-%m-%dT%H}", "state": str(outcome.state), "exit_code": outcome.exit_code,
+        "cycle": _shown(outcome.cycle), "state": str(outcome.state), "exit_code": outcome.exit_code,
         "message": outcome.message, "files": [str(path) for path in outcome.files],
     }  # fmt: skip
 
 
+def _shown(cycle: datetime) -> str:
+    return f"{cycle:%Y-%m-%dT%H}"
+
+
 def _line(outcome: Outcome) -> str:
     folder = f" ({outcome.files[0].parent})" if outcome.files else ""
-    return f"cycle {outcome.cycle:%Y-%m-%dT%H}: {outcome.state}: {outcome.message}{folder}"
+    return f"cycle {_shown(outcome.cycle)}: {outcome.state}: {outcome.message}{folder}"

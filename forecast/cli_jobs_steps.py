@@ -34,9 +34,9 @@ def _draws(job: JobFile, plot: Plot) -> Callable[[Path], None]:
     def make(folder: Path) -> None:
         from evaluation.plots import draw
         from evaluation.readers import open_run
+        from forecast.cli_jobs_checks import options_of
 
-        options = plot.model_dump(exclude={"name", "below"})
-        draw(open_run(folder / output.name), out=folder / plot.name, above=not plot.below, **options)
+        draw(open_run(folder / output.name), out=folder / plot.name, kind=plot.kind, **options_of(plot))
 
     return make
 
@@ -50,8 +50,10 @@ def scorer(job: JobFile) -> Callable[[Path], bool] | None:
     def score(folder: Path) -> bool:
         from evaluation.metrics.registry import DEFAULT_METRICS
         from evaluation.question import Question
+        from forecast.cli_jobs_checks import check_scores
         from forecast.cli_score import run as run_score
 
+        check_scores(scores.scores or (), len(read_manifest(folder).members))
         if not _has_come(scores.truth, folder):
             return False
         question = Question(metrics=scores.scores or DEFAULT_METRICS)

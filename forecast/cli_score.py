@@ -12,7 +12,7 @@ import numpy as np
 import typer
 from typer.core import TyperGroup
 
-from forecast.cli_data import AsJson, Quiet, Scheduler
+from forecast.cli_data import AsJson, Quiet, Scheduler, StepHours
 from forecast.cli_score_options import (
     AllowMissing,
     Baselines,
@@ -42,6 +42,8 @@ from forecast.cli_score_words import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from evaluation.answer import Answer
     from evaluation.question import Question
 
@@ -81,6 +83,7 @@ def score_run(
     threshold: Thresholds = None,
     setting: Set = None,
     member: TruthMember = None,
+    step_hours: StepHours = None,
     without_member: WithoutMembers = None,
     allow_missing: AllowMissing = False,
     part: Part = "1/1",
@@ -97,7 +100,10 @@ def score_run(
         without_members=members_of(without_member), part=part_of(part), settings=settings_of(setting, threshold),
         **({"metrics": names_of(scores)} if scores else {}),
     )  # fmt: skip
-    answer = run(paths, out, question, climatology, scheduler=scheduler, progress=not quiet, member=member)
+    answer = run(
+        paths, out, question, climatology, scheduler=scheduler, progress=not quiet, member=member,
+        step_hours=step_hours,
+    )  # fmt: skip
     _show(answer, question, out, as_json=as_json)
 
 
@@ -116,13 +122,13 @@ def score_merge(
     with scratch(out) as folder:
         merged = merge(parts, allow_missing=allow_missing, into=folder / "all.nc")
         write_scores(merged, out)
-    warn_of_missing(merged.scores.attrs["missing"])
+    _warn_of(merged.scores.attrs)
     print(f"scores: {out}")
 
 
 def run(
     paths: list[str], out: Path, question: Question, climatology: str | None = None, *, scheduler: str | None = None,
-    progress: bool = True, member: int | None = None,
+    progress: bool = True, member: int | None = None, step_hours: int | None = None,
 ) -> Answer:  # fmt: skip
     """Score files and write ``out``; says on standard error what could not be scored."""
     from data_pipeline.errors import ScoreError
@@ -137,11 +143,12 @@ def run(
     if not forecasts:
         raise ScoreError(f"got one path, {truth}; expected forecasts and then the truth, e.g. forecast.nc sample")
     refuse_inputs(out, [*(file for path in forecasts for file in files_of(path)), truth, climatology or truth])
-    states = open_states(truth, member=member)
+    states = open_states(truth, member=member, step_hours=step_hours, others=True)
     chosen = choose_climatology(climatology, truth, states, question)
     if chosen.why:
         print(f"sphercast: scored beside the climatology {chosen.path}, as {chosen.why}", file=sys.stderr)
-    with keeping(out, question, {"truth": truth, "climatology": climatology, "member": member}) as kept:
+    inputs = {"truth": truth, "climatology": climatology, "member": member, "step_hours": step_hours}
+    with keeping(out, question, inputs) as kept:
         answer = score(
             forecasts, states, question, climatology=chosen.climatology, kept=kept, scheduler=scheduler,
             progress=progress,
@@ -149,14 +156,21 @@ def run(
         about = _about_climatology(chosen.path, answer)
         answer = replace(answer, scores=answer.scores.assign_attrs(about))
         write_scores(answer, out)
-    warn_of_missing(answer.scores.attrs["missing"])
-    if answer.scores.attrs["invalid_values"] != "none":
-        warn(f"not every value could be scored: {answer.scores.attrs['invalid_values']}")
+    _warn_of(answer.scores.attrs)
     return answer
 
 
+def _warn_of(attributes: Mapping[str, str]) -> None:
+    """Say on standard error what was not scored."""
+    warn_of_missing(attributes["missing"])
+    if attributes["unobserved_values"] != "none":
+        warn(f"the truth lacks values that were forecast, which do not count: {attributes['unobserved_values']}")
+    if attributes["invalid_values"] != "none":
+        warn(f"not every value could be scored: {attributes['invalid_values']}")
+
+
 def _about_climatology(path: str, answer: Answer) -> dict[str, str]:
-    """Which climatology was used, and what must be said of it, also on standard error if it has seen what is scored."""
+    """Which climatology was used, and what must be said of it, also on standard error if it may know the truth."""
     from evaluation.alignment import overlap, training_period
     from evaluation.chosen_climatology import OTHER_YEARS
 
@@ -166,20 +180,19 @@ def _about_climatology(path: str, answer: Answer) -> dict[str, str]:
     leads = (own["lead_time"].values * 3600).astype("timedelta64[s]").astype("timedelta64[ns]")
     period = training_period(path)
     said = overlap(period, list(np.unique(own["initial_time"].values[:, None] + leads)))
-    if said and period is not None:
+    if said:
         warn(said)
     return {"climatology": path, "climatology_overlap": said or "none"}
 
 
 def _show(answer: Answer, question: Question, out: Path, *, as_json: bool) -> None:
     """What was found, on standard output."""
-    from evaluation.table import crps_table
+    from evaluation.table import score_tables
 
     if as_json:
         print(json.dumps(_summary(answer)))
         return
-    if "crps" in question.metrics and question.by is None and not question.is_map:
-        print(crps_table(answer.scores))
+    print(score_tables(answer.scores, question))
     lost, asked = answer.scores.attrs["unreadable_fields"].split(" of ")
     partial = f" (partial: {lost} of {asked} fields cannot be read; attribute 'missing')" if lost != "0" else ""
     print(f"scores: {out}{partial}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from forecast.cli_data import StepHours
 from forecast.cli_score import score_app
 from forecast.cli_score_options import AllowMissing, OnGrid, Paths, Regions, TruthMember, WithoutMembers
 from forecast.cli_score_words import members_of, names_of, refuse_inputs, regions_of, warn_of_missing
@@ -20,6 +21,7 @@ def score_joint(
     regions: Regions = None,
     grid: OnGrid = None,
     member: TruthMember = None,
+    step_hours: StepHours = None,
     without_member: WithoutMembers = None,
     allow_missing: AllowMissing = False,
 ) -> None:
@@ -39,10 +41,10 @@ def score_joint(
     refuse_inputs(out, [*(file for path in forecasts for file in files_of(path)), truth])
     absent = members_of(without_member)
     runs, left_out = open_forecasts(forecasts, allow_missing=allow_missing, without=absent)
+    states = open_states(truth, member=member, step_hours=step_hours, others=True)
     found = joint_histogram(
-        runs, open_states(truth, member=member), (names[0], names[1]), regions=regions_of(regions), grid=grid,
-        allow_missing=allow_missing,
-    )  # fmt: skip
+        runs, states, (names[0], names[1]), regions=regions_of(regions), grid=grid, allow_missing=allow_missing
+    )
     lacking = [*left_out, *([] if found.attrs["missing"] == "none" else [found.attrs["missing"]])]
     about = {"missing": "; ".join(lacking) or "none", "members_left_out": " ".join(map(str, absent)) or "none"}
     write_netcdf(found.assign_attrs(about), out)

@@ -63,27 +63,40 @@ def score_compare(
 @score_app.command("plot")
 def score_plot(
     paths: Annotated[list[Path], typer.Argument(help="Files of scores.", metavar="SCORES...")],
-    variable: Annotated[str, typer.Option(help="E.g. geopotential, 2m_temperature.")],
     out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    variable: Annotated[
+        str | None, typer.Option(help="E.g. geopotential, 2m_temperature; default: the only one.")
+    ] = None,
     kind: Annotated[
-        str, typer.Option(help="curve, spread_error, rank_histogram, reliability, roc or spread_skill.")
-    ] = "curve",
+        str | None,
+        typer.Option(
+            help="curve, spread_error, rank_histogram, reliability, roc, spread_skill, spectrum, economic_value, map "
+            "or joint; default: what suits the file and the score."
+        ),
+    ] = None,
     score: Annotated[str | None, typer.Option(help="Name from 'score list'; of curves several, with commas.")] = None,
     level: Annotated[int | None, typer.Option(help="Pressure level in hPa.")] = None,
-    region: Annotated[str | None, typer.Option(help="Default: the first.")] = None,
+    region: Annotated[str | None, typer.Option(help="Default: the first; of a map the part to show.")] = None,
     group: Annotated[
         str | None, typer.Option(help="Of scores --by season, month or hour, e.g. DJF; default: a panel for each.")
     ] = None,
-    lead: Annotated[float | None, typer.Option(help="Lead time of a diagram in hours; default: up to four.")] = None,
+    lead: Annotated[
+        float | None, typer.Option(help="Lead time in hours; default: up to four of a diagram, the last of a map.")
+    ] = None,
+    at: Annotated[
+        list[str] | None, typer.Option(help="One of a score's own thresholds or the like, e.g. threshold=280.")
+    ] = None,
+    against: Annotated[str | None, typer.Option(help="Of a map: a baseline to subtract.")] = None,
+    projection: Annotated[str | None, typer.Option(help="Of a map; names as in 'sphercast plot'.")] = None,
     test: Test = "ewc",
 ) -> None:
-    """Draw scores against lead time, rank histograms, reliability, ROC or error by spread."""
+    """Draw scores: against lead time, as maps, spectra, rank histograms, reliability, ROC and other diagrams."""
     from evaluation.estimates import Trial
     from evaluation.plots.scores import draw_scores
 
     draw_scores(
         paths, out, kind=kind, score=score, variable=variable, level=level, region=region, lead=lead, group=group,
-        trial=Trial(test),
+        at=_labels(at), against=against, projection=projection, trial=Trial(test),
     )  # fmt: skip
     print(f"picture: {out}")
 
@@ -100,8 +113,25 @@ def scorecard(
     """Show where A is better than B, or than a baseline: triangles by variable, level, lead and region."""
     from evaluation.scorecard import write_scorecard
 
-    write_scorecard(_compared(paths, against, scores, test, false_discovery_rate, by), out)
-    print(f"scorecard: {out}")
+    comparison = _compared(paths, against, scores, test, false_discovery_rate, by)
+    write_scorecard(comparison, out)
+    print("\n".join([f"scorecard: {out}", *(f"note: {note}" for note in comparison.notes)]))
+
+
+def _labels(asked: list[str] | None) -> dict[str, float | str]:
+    """Labels by axis, of words such as ``threshold=280``."""
+    from data_pipeline.errors import ScoreError
+
+    found: dict[str, float | str] = {}
+    for word in asked or ():
+        axis, equals, label = word.partition("=")
+        if not (axis and equals and label):
+            raise ScoreError(f"got --at {word}, expected an axis and a label, e.g. --at threshold=280")
+        try:
+            found[axis] = float(label)
+        except ValueError:
+            found[axis] = label
+    return found
 
 
 def _compared(

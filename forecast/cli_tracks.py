@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forecast.cli_data import StepHours
 from forecast.cli_score_words import refuse_inputs, warn_of_missing
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def tracks_find(
     out: Annotated[Path, typer.Option(help="CSV file to write; GeoJSON if it ends in .geojson or .json.")],
     kind: KindOption = Kind.extratropical,
     ground: Ground = None,
+    step_hours: StepHours = None,
     allow_missing: Lenient = False,
     draw: Annotated[Path | None, typer.Option(help="PNG map to draw as well.")] = None,
 ) -> None:
@@ -61,12 +63,12 @@ def tracks_find(
     for made in (out, draw):
         if made is not None:
             refuse_inputs(made, [path, ground or path])
-    data, heights = _open(path), _ground(ground)
+    data, heights = _open(path, step_hours), _ground(ground)
     tracks = find_tracks(data, _settings(kind, data, heights, lenient=allow_missing), heights)
     write_tracks(tracks, out)
     print(f"{len(tracks)} tracks: {out}")
     if draw is not None:
-        draw_tracks(tracks, draw)
+        draw_tracks(tracks, draw, title=f"{kind.value.capitalize()} cyclones in {Path(path).name}")
         print(f"map: {draw}")
 
 
@@ -75,14 +77,15 @@ def tracks_score(
     paths: Annotated[
         list[str],
         typer.Argument(
-            help="Forecast files, then the truth: states (store, file or 'sample'), tracks of 'tracks find' or an "
-            "IBTrACS file (.csv).",
+            help="Forecast files, in which tracks are found, then the truth: states (store, file or 'sample'), tracks "
+            "of 'tracks find' or an IBTrACS file (.csv).",
             metavar="FORECAST... TRUTH",
         ),
     ],
     out: Annotated[Path, typer.Option(help="NetCDF file of scores to write.")] = Path("track-scores.nc"),
     kind: KindOption = Kind.extratropical,
     ground: Ground = None,
+    step_hours: StepHours = None,
     allow_missing: Partial = False,
 ) -> None:
     """Score tracks: position and intensity errors, hits and misses, track probability and its value."""
@@ -94,8 +97,13 @@ def tracks_score(
     *forecasts, truth = paths
     if not forecasts:
         raise ScoreError(f"got one path, {truth}; expected forecasts and then the truth, e.g. forecast.nc sample")
+    if tables := [path for path in forecasts if path.endswith((".csv", ".json", ".geojson"))]:
+        raise ScoreError(
+            f"got the tracks {tables[0]} as a forecast, expected forecasts, in which tracks are found, then the truth, "
+            "which may be tracks; e.g. sphercast tracks score forecast.nc best-tracks.csv"
+        )
     refuse_inputs(out, [*(file for path in forecasts for file in files_of(path)), truth, ground or truth])
-    known, heights = _truth(truth), _ground(ground)
+    known, heights = _truth(truth, step_hours), _ground(ground)
     runs, lacking = open_forecasts(forecasts, allow_missing=allow_missing)
     settings = _settings(kind, runs[0], heights, lenient=allow_missing)
     scores = score_runs(runs, known, settings, heights, allow_missing=allow_missing, lacking=lacking)
@@ -106,28 +114,31 @@ def tracks_score(
     print(f"scores: {out}{partial}")
 
 
-def _open(path: str) -> xr.Dataset:
-    """A run of a forecast, or else states."""
+def _open(path: str, step_hours: int | None) -> xr.Dataset:
+    """A run of a forecast, or else states, as they are where a step is chosen."""
     from data_pipeline.errors import DataError
     from data_pipeline.reading import open_states
     from evaluation.readers import open_run
 
-    if path != "sample" and Path(path).exists():
+    if path == "sample" or not Path(path).exists() or step_hours is not None:
+        return open_states(path, step_hours=step_hours)
+    try:
+        return open_run(Path(path))
+    except DataError as no_run:
         try:
-            return open_run(Path(path))
-        except DataError:
-            pass
-    return open_states(path)
+            return open_states(path)
+        except DataError as error:
+            raise DataError(f"{path} is neither a run of a forecast ({no_run}) nor states ({error})") from error
 
 
-def _truth(path: str) -> xr.Dataset | list[Track]:
+def _truth(path: str, step_hours: int | None) -> xr.Dataset | list[Track]:
     from data_pipeline.errors import ScoreError
     from data_pipeline.reading import open_states
     from evaluation.tracks.best_tracks import read_best_tracks
     from evaluation.tracks.files import COLUMNS, read_tracks
 
     if not path.endswith(".csv"):
-        return open_states(path)
+        return open_states(path, step_hours=step_hours)
     try:
         with Path(path).open(encoding="utf-8") as file:
             ours = file.readline().startswith(",".join(COLUMNS[:2]))

@@ -7,15 +7,17 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 INTERRUPTED = 128 + signal.SIGINT
 """Exit code after Ctrl-C, also typer's for a KeyboardInterrupt."""
 
 STOPPED = "sphercast: stopped; run the same command to go on"
+"""Said where there is no log to say it in."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Of the keyboard, of batch systems, of a terminal that is closed."""
@@ -25,10 +27,23 @@ SECONDS_TO_STOP = 20.0
 that, files get their names when they are whole."""
 
 
+class StoppedError(KeyboardInterrupt):
+    """A signal came; ``code`` is the exit code that says which."""
+
+    def __init__(self, code: int = INTERRUPTED) -> None:
+        super().__init__()
+        self.code = code
+
+
+class SaidExit(SystemExit):
+    """The end of a command that was stopped, and has said so in its log."""
+
+
 @dataclass
 class Stopping:
-    """What was asked for; a second signal ends the process at once."""
+    """What was asked for; a second signal ends the process at once, with ``last_words`` on standard error."""
 
+    last_words: ClassVar[Callable[[], str]] = lambda: STOPPED
     code: int = INTERRUPTED
     _asked: threading.Event = field(default_factory=threading.Event)
 
@@ -46,8 +61,8 @@ class Stopping:
         timer = threading.Timer(SECONDS_TO_STOP, self._end)
         timer.daemon = True
         timer.start()
-        raise KeyboardInterrupt
+        raise StoppedError(self.code)
 
     def _end(self) -> None:
-        os.write(sys.stderr.fileno(), f"{STOPPED}\n".encode())
+        os.write(sys.stderr.fileno(), f"{type(self).last_words()}\n".encode())
         os._exit(self.code)

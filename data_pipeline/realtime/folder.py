@@ -32,6 +32,7 @@ Stamps: TypeAlias = dict[str, tuple[int, int]]
 """``{file: (size, time of its last change in ns)}``."""
 
 _SECOND = 10**9
+_WAIT = "; wait, or choose other times"
 _TIME = "\0"
 """In a message's place of a time; no path has it."""
 
@@ -42,6 +43,7 @@ class FolderSource(BaseModel):
     ``path`` may hold the codes of strftime for the time of a state (``/data/%Y%m%d/%H``). ``step_hours`` chooses one
     forecast step of GRIB that has several. Files count as whole when they have not changed for ``quiet_seconds``, are
     read without damage and hold every variable, level and time; a field of nothing but NaN is not there yet.
+    ``control`` is the number of the member that is the control of an ensemble analysis: files do not say it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,10 +52,7 @@ class FolderSource(BaseModel):
     path: str = Field(min_length=1)
     step_hours: int | None = Field(default=None, ge=0)
     quiet_seconds: float = Field(default=60.0, ge=0)
-
-    @property
-    def control(self) -> None:
-        """Files with members do not say whether one is a control."""
+    control: int | None = Field(default=None, ge=0)
 
     def look(self, request: Request, *, now: np.datetime64 | None = None) -> Readiness:
         """What is not there yet, or is still being written. The wanted fields are read, since they are at hand.
@@ -83,7 +82,7 @@ class FolderSource(BaseModel):
         try:
             self._read(single)
         except TemporaryError as error:
-            return str(error)
+            return str(error).removesuffix(_WAIT)  # who looks waits
         return ""
 
     def _read(self, single: Request) -> xr.Dataset:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from textwrap import fill
-from typing import TYPE_CHECKING
+from textwrap import wrap
+from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _CELL, _HEAD, _FOOT, _TITLE, _SIDE, _GAP = 0.27, 1.4, 0.3, 0.75, 0.25, 0.35
 """Inches: side of a cell, the lines on top, below, a panel's title with its leads, the side margins, between panels."""
+_LETTER, _LINE = 0.068, 0.16
+"""Inches, about, of a letter's width and a line's height in small print."""
 _MOST_LEADS = 15
 _AREA = 150.0
 """Points squared, of a mark of full size."""
@@ -27,46 +29,71 @@ _NARROWEST = 9.5
 
 
 def card_figure(comparison: Comparison) -> Figure:
-    """Panels of regions below each other, of metrics beside each other."""
+    """Panels of regions below each other, of metrics beside each other; those with other thresholds below them."""
     found = panels(comparison)
-    metrics = list(dict.fromkeys(panel.metric for panel in found))
-    lefts, width = _columns(found, metrics)
-    tops, height = _rows(found)
+    lefts, width = _columns(found)
+    tops, bottom = _rows(found)
+    notes = _wrapped([f"note: {note}" for note in comparison.notes], width)
+    height = bottom + _FOOT + _LINE * len(notes)
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     _heading(figure, comparison)
-    first: dict[str, Panel] = {}
+    first: dict[_Band, Panel] = {}
     for panel in found:
-        fields = _fields(found, panel.region)
+        band, fields = _band(panel), _fields(found, _band(panel))
         across, down = len(_leads(panel)) * _CELL, len(fields) * _CELL
-        place = (lefts[panel.metric], height - tops[panel.region] - down, across, down)
+        place = (lefts[band.choices, panel.metric], height - tops[band] - down, across, down)
         axes = figure.add_axes((place[0] / width, place[1] / height, place[2] / width, place[3] / height))
-        _draw(axes, panel, fields, named=panel is first.setdefault(panel.region, panel))
+        _draw(axes, panel, fields, named=panel is first.setdefault(band, panel))
+    figure.text(
+        _SIDE / width, (_FOOT / 2 + _LINE * len(notes)) / height, "\n".join(notes), fontsize=8.5, color=INK, va="top"
+    )
     return figure
 
 
-def _columns(found: list[Panel], metrics: list[str]) -> tuple[dict[str, float], float]:
+class _Band(NamedTuple):
+    """What panels beside each other have in common: the region, and labels such as thresholds, in all of the rows."""
+
+    region: str
+    choices: tuple[tuple[tuple[str, float | str], ...], ...]
+
+
+def _band(panel: Panel) -> _Band:
+    return _Band(panel.region, tuple(dict.fromkeys(row.choice for row in panel.rows)))
+
+
+def _columns(found: list[Panel]) -> tuple[dict[tuple[object, str], float], float]:
     """The left edge of the panels of each metric, and the width of the sheet, in inches."""
-    left, lefts = _SIDE + _labels(found), {}
-    for metric in metrics:
-        own = [panel for panel in found if panel.metric == metric]
-        lefts[metric] = left
-        left += max(max(len(_leads(panel)) * _CELL, 0.1 * len(panel.title), 1.3) for panel in own) + _GAP
-    return lefts, max(left - _GAP + _SIDE, _NARROWEST)
+    start, right = _SIDE + _labels(found), 0.0
+    lefts: dict[tuple[object, str], float] = {}
+    for choices in dict.fromkeys(_band(panel).choices for panel in found):
+        beside = [panel for panel in found if _band(panel).choices == choices]
+        left = start
+        for metric in dict.fromkeys(panel.metric for panel in beside):
+            own = [panel for panel in beside if panel.metric == metric]
+            lefts[choices, metric] = left
+            left += max(max(len(_leads(panel)) * _CELL, 0.1 * len(panel.title), 1.3) for panel in own) + _GAP
+        right = max(right, left)
+    return lefts, max(right - _GAP + _SIDE, _NARROWEST)
 
 
-def _rows(found: list[Panel]) -> tuple[dict[str, float], float]:
-    """The upper edge of the cells of each region, from the top, and the height of the sheet, in inches."""
+def _rows(found: list[Panel]) -> tuple[dict[_Band, float], float]:
+    """The upper edge of the cells of each band, from the top, and the lower edge of the last, in inches."""
     top, tops = _HEAD, {}
-    for region in dict.fromkeys(panel.region for panel in found):
-        tops[region] = top + _TITLE
-        top += _TITLE + len(_fields(found, region)) * _CELL
-    return tops, top + _FOOT
+    for band in dict.fromkeys(map(_band, found)):
+        tops[band] = top + _TITLE
+        top += _TITLE + len(_fields(found, band)) * _CELL
+    return tops, top
 
 
-def _fields(found: list[Panel], region: str) -> dict[str, str]:
-    """Names of the fields of a region, a row for each in all of its panels, and their variables."""
-    return {row.name: row.variable for panel in found if panel.region == region for row in panel.rows}
+def _fields(found: list[Panel], band: _Band) -> dict[str, str]:
+    """Names of the fields of a band, a row for each in all of its panels, and their variables."""
+    return {row.name: row.variable for panel in found if _band(panel) == band for row in panel.rows}
+
+
+def _wrapped(texts: list[str], width: float) -> list[str]:
+    """Lines that fit on a sheet so many inches wide."""
+    return [line for text in texts for line in wrap(text, int((width - 2 * _SIDE) / _LETTER))]
 
 
 def _labels(found: list[Panel]) -> float:
@@ -119,7 +146,7 @@ def _heading(figure: Figure, comparison: Comparison) -> None:
     text = f"{about_times(comparison)}. {capital(about['test'])}; false discovery rate {about['false_discovery_rate']}."
     left = _SIDE / width
     figure.text(left, 1 - 0.15 / height, about["title"], fontsize=15, fontweight="bold", color=INK, va="top")
-    lines = fill(text, int((width - 2 * _SIDE) / 0.068))
+    lines = "\n".join(_wrapped([text], width))
     figure.text(left, 1 - 0.48 / height, lines, fontsize=8.5, color=INK, va="top")
     legend = figure.add_axes((left, 1 - 1.26 / height, 1 - 2 * left, 0.24 / height))
     legend.set(xlim=(0, width - 2 * _SIDE), ylim=(-1, 1))

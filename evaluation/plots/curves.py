@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from itertools import pairwise, product
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from data_pipeline.errors import ScoreError
-from evaluation.estimates import Trial, estimate, has_series
+from evaluation.estimates import Trial, added_up_in, estimate, has_series
 from evaluation.metrics.registry import metric
 from evaluation.pairs import minutes
+from evaluation.plots.asked import Asked, shown
 from evaluation.plots.frames import COLOURS, GREYS, grid_of, legend_below, outer_labels, plain
 from evaluation.plots.intervals import FEW, NO_INTERVALS, band_words
+from evaluation.plots.panels import choice_name
 from evaluation.shown import capital, field_name, score_name, times_line, units
 from evaluation.significance import MINIMUM_TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
 
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    _Panel: TypeAlias = Mapping[str, xr.Dataset]
+
 _STYLES = ("-", "--", ":", "-.")
 _MARKERS = ("s", "^", "D", "v", "P", "X")
+_SHARED = ("model", "lead_time")
+MOST_PANELS = 12
 _IDEALS = {"one": 1.0, "zero": 0.0}
 
 
@@ -38,8 +47,11 @@ def curve_figure(
     baselines: Sequence[str],
     members: str = "",
     trial: Trial = Trial(),  # noqa: B008, frozen
+    at: Mapping[str, float | str] | None = None,
 ) -> Figure:
     """Curves of every model, a line style for each metric, all of the same units, and a panel for each group.
+
+    Metrics with axes of their own, such as thresholds, have a panel for each label too, or for those ``at`` it.
 
     ``groups`` are sums of one variable by the title of their panel, with all models, ``level`` and ``region`` among
     them; ``members`` says in words how large the ensembles are.
@@ -50,18 +62,21 @@ def curve_figure(
         If the sums do not hold a metric, or the metrics differ in units.
     """
     scale, unit = _units(next(iter(groups.values())), metrics)
-    found = {
-        title: {name: _estimate(own, name, level, region, trial) for name in metrics} for title, own in groups.items()
+    asked = Asked(at=at or {})
+    found: dict[str, _Panel] = {
+        title: {name: _estimate(own, name, level, region, trial, asked) for name in metrics}
+        for title, own in groups.items()
     }
+    found = _by_choice(found, variable)
     names = " and ".join(map(score_name, metrics))
     first = f"{capital(field_name(variable, level))}: {names}"
     known = any(own["lower"].notnull().any() for panel in found.values() for own in panel.values())
-    words = [members, region, *(groups if len(groups) == 1 else [])]
-    size = (8.0, 5.0) if len(groups) == 1 else None
-    figure, panels = grid_of(len(groups), first, _second(list(groups.values()), words, trial, banded=known), size=size)
+    words = [members, region, *(found if len(found) == 1 else [])]
+    size = (8.0, 5.0) if len(found) == 1 else None
+    figure, panels = grid_of(len(found), first, _second(list(groups.values()), words, trial, banded=known), size=size)
     for axes, (title, panel) in zip(panels, found.items(), strict=True):
         _panel(axes, panel, baselines, scale)
-        heading = "" if len(groups) == 1 else f"{title}: {_times(panel)}"
+        heading = "" if len(found) == 1 else f"{title}: {_times(panel)}"
         plain(axes, x="lead time (days)", y=f"{names} ({unit})" if unit else names, title=heading)
     _finish(panels, metrics)
     outer_labels(panels)
@@ -76,10 +91,40 @@ def _panel(axes: Axes, panel: Mapping[str, xr.Dataset], baselines: Sequence[str]
             _draw(axes, own.sel(model=model), scale, colour=colour, marker=marker, style=style, label=label)
 
 
-def _estimate(sums: xr.Dataset, name: str, level: float | None, region: str, trial: Trial) -> xr.Dataset:
+def _estimate(
+    sums: xr.Dataset, name: str, level: float | None, region: str, trial: Trial, asked: Asked
+) -> xr.Dataset:  # fmt: skip
     here = sums.sel(region=[region]) if level is None else sums.sel(region=[region], level=[level])
     single = [dim for dim in ("region", "level") if dim in here.dims]
-    return estimate(here, name, lambda score: score, trial).squeeze(single)
+    return estimate(here, name, asked.along, trial).squeeze(single)
+
+
+def _by_choice(found: Mapping[str, _Panel], variable: str) -> dict[str, _Panel]:
+    """A panel for each label along the axes of the metrics themselves.
+
+    Raises
+    ------
+    ScoreError
+        If metrics have different axes, or there are too many panels.
+    """
+    first = next(iter(found.values()))
+    axes = {name: [dim for dim in own["value"].dims if dim not in _SHARED] for name, own in first.items()}
+    labels = {name: [own[dim].values.tolist() for dim in axes[name]] for name, own in first.items()}
+    if any(axes[name] != axes[other] or labels[name] != labels[other] for name, other in pairwise(first)):
+        raise ScoreError(f"{', '.join(first)} have different axes of their own; draw them one by one")
+    dims, every = next(iter(axes.values())), next(iter(labels.values()))
+    count = len(found) * prod(map(len, every))
+    if count > MOST_PANELS:
+        held = "; ".join(f"{dim}={', '.join(map(shown, own))}" for dim, own in zip(dims, every, strict=True))
+        raise ScoreError(
+            f"got {count} panels, expected at most {MOST_PANELS}; choose with --group, or with --at one of {held}"
+        )
+    panels: dict[str, _Panel] = {}
+    for (title, panel), own in product(found.items(), product(*every)):
+        names = [choice_name(str(dim), label, variable) for dim, label in zip(dims, own, strict=True)]
+        place = dict(zip(dims, own, strict=True))
+        panels[", ".join(filter(None, [title, *names]))] = {name: whole.sel(place) for name, whole in panel.items()}
+    return panels
 
 
 def _draw(
@@ -132,13 +177,24 @@ def _coloured(models: list[str], baselines: Sequence[str]) -> list[tuple[str, st
     return found + [(*grey, model) for grey, model in zip(greys, baselines, strict=True)]
 
 
-def _units(sums: xr.Dataset, metrics: Sequence[str]) -> tuple[float, str]:
+def check_series(sums: xr.Dataset, metrics: Sequence[str]) -> None:
+    """Raise a ScoreError if the sums of a variable do not hold, for each initial time, what metrics are made of."""
     absent = [name for name in metrics if not has_series(sums, name)]
+    added_up = [name for name in absent if set(metric(name).statistics) & set(added_up_in(sums))]
+    if added_up:
+        raise ScoreError(
+            f"{', '.join(added_up)}: the tables were not kept for each initial time, of which curves are made; score "
+            "fewer regions, levels, leads or baselines"
+        )
     if absent:
         raise ScoreError(
             f"the scores hold no series of {', '.join(absent)} by initial time; score again with --scores "
             f"{','.join(absent)}, or choose another --kind"
         )
+
+
+def _units(sums: xr.Dataset, metrics: Sequence[str]) -> tuple[float, str]:
+    check_series(sums, metrics)
     stored = str(sums.attrs.get("units", ""))
     shown = {units(name, stored if metric(name).units == "variable" else metric(name).units) for name in metrics}
     if len(shown) > 1:

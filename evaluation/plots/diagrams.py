@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from evaluation.plots.canvas import INK
+from evaluation.plots.economic_value import economic_value_figure
 from evaluation.plots.frames import COLOURS, legend_below, plain
 from evaluation.plots.panels import PANEL, ends, events, field_at, lead_panels, optional_field, reach, words_of
+from evaluation.plots.spectra import spectrum_figure
 from evaluation.shown import lead_name, units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     import xarray as xr
     from matplotlib.axes import Axes
@@ -193,7 +195,35 @@ DIAGRAMS: dict[str, Diagram] = {
     "reliability": Diagram("reliability_diagram", ("reliability_diagram",), reliability_figure),
     "roc": Diagram("hit_rate", ("hit_rate", "false_alarm_rate", "roc_area"), roc_figure),
     "spread_skill": Diagram("binned_rmse", ("binned_rmse",), spread_skill_figure),
+    "spectrum": Diagram("power_spectrum", ("power_spectrum",), spectrum_figure),
+    "economic_value": Diagram("economic_value", ("economic_value",), economic_value_figure),
 }
+_BY_AXIS = {
+    "rank": "rank_histogram", "pit": "rank_histogram", "relative_spread": "spread_skill", "wavenumber": "spectrum",
+    "degree": "spectrum", "cost_loss": "economic_value",
+}  # fmt: skip
+_TOGETHER = {
+    "reliability_diagram": ("reliability", "reliability_diagram"), "sharpness": ("reliability", "reliability_diagram"),
+    "hit_rate": ("roc", "hit_rate"), "false_alarm_rate": ("roc", "hit_rate"),
+}  # fmt: skip
+"""Of metrics with the axis ``probability``, the diagram and the metric that it is called by."""
+
+
+def diagram_of(name: str, axes: Collection[str]) -> tuple[str, str] | None:
+    """The diagram that a metric with these axes is drawn as, and the metric to call it by; None if it has none.
+
+    >>> diagram_of("pit_histogram", ["pit"]), diagram_of("climate_sharpness", ["climate_quantile", "probability"])
+    (('rank_histogram', 'pit_histogram'), ('reliability', 'climate_reliability_diagram'))
+    >>> diagram_of("quantile_score", ["quantile_level"])
+    """
+    end = name.removeprefix("climate_")
+    if "probability" in axes and end in _TOGETHER:
+        kind, called = _TOGETHER[end]
+        return kind, name.replace(end, called)
+    kinds = [_BY_AXIS[axis] for axis in axes if axis in _BY_AXIS]
+    if not kinds:
+        return None
+    return kinds[0], "binned_rmse" if kinds[0] == "spread_skill" else name
 
 
 def _diagonal(axes: Axes, top: float) -> None:

@@ -82,9 +82,11 @@ def reach(values: xr.DataArray, between: tuple[xr.DataArray, xr.DataArray] | Non
     return np.asarray(np.nan_to_num(np.stack([(values - low).values, (high - values).values]).clip(0)))
 
 
-def events(field: xr.DataArray, variable: str) -> Iterator[tuple[str, str, xr.DataArray]]:
-    """Name, colour and values (probability,) of some events, evenly chosen."""
-    axes = [str(dim) for dim in field.dims if dim != "probability"]
+def events(
+    field: xr.DataArray, variable: str, along: str = "probability"
+) -> Iterator[tuple[str, str, xr.DataArray]]:  # fmt: skip
+    """Name, colour and values (``along``,) of some events, evenly chosen."""
+    axes = [str(dim) for dim in field.dims if dim != along]
     if not axes:
         yield "", COLOURS[0], field
         return
@@ -92,11 +94,21 @@ def events(field: xr.DataArray, variable: str) -> Iterator[tuple[str, str, xr.Da
     chosen = np.unique(np.linspace(0, len(labels) - 1, min(_MOST_EVENTS, len(labels))).round().astype(int))
     shades = colormaps["cividis"](np.linspace(0.0, 0.85, len(chosen)))
     for place, shade in zip(chosen, shades, strict=True):
-        yield _event_name(axes[0], float(labels[place]), variable), to_hex(shade), field.isel({axes[0]: place})
+        yield choice_name(axes[0], float(labels[place]), variable), to_hex(shade), field.isel({axes[0]: place})
 
 
-def _event_name(axis: str, label: float, variable: str) -> str:
-    """E.g. ``> 30 °C``, or ``> 90 % quantile``."""
+def choice_name(axis: str, label: float | str, variable: str) -> str:
+    """A label along an axis of a metric, e.g. ``> 30 °C``, ``> 90 % quantile`` or ``500 km``.
+
+    >>> choice_name("climate_quantile", 0.05, "2m_temperature"), choice_name("pool_km", 500.0, "2m_temperature")
+    ('< 5 % quantile', '500 km')
+    """
+    if isinstance(label, str):
+        return label
+    if axis == "pool_km":
+        return f"{label:g} km"
+    if axis not in {"threshold", "climate_quantile"}:
+        return f"{axis.replace('_', ' ')} {label:g}"
     if axis == "threshold":
         style = style_of(variable, "")
         return f"> {number(round(float(style.display(np.asarray(label))), 6))} {style.units}"

@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import ScoreError
 from evaluation.by_group import group_name, in_groups
-from evaluation.estimates import Trial
 from evaluation.metrics.registry import metric
+from evaluation.plots.asked import Asked
 from evaluation.plots.canvas import save
-from evaluation.plots.curves import curve_figure
-from evaluation.plots.diagrams import DIAGRAMS
+from evaluation.plots.curves import MOST_PANELS, check_series, curve_figure
+from evaluation.plots.diagrams import DIAGRAMS, diagram_of
 from evaluation.plots.intervals import diagram_intervals
+from evaluation.plots.joint import is_joint, joint_figure
 from evaluation.plots.panels import by_of, leads_of
-from evaluation.score_files import models_in, read_scores, sums_of
+from evaluation.plots.score_map import map_figure
+from evaluation.question import Question
+from evaluation.score_files import axes_in, models_in, read_attributes, read_scores, sums_of
 from evaluation.scored import distinct_names, names_of_models, open_scored
-from evaluation.side_by_side import side_by_side
+from evaluation.side_by_side import joined, nothing_common
 from evaluation.tally import FORECAST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import xarray as xr
@@ -29,24 +32,10 @@ if TYPE_CHECKING:
     from evaluation.scored import Scored
 
 _CURVES: dict[str, tuple[str, ...]] = {"curve": ("crps",), "spread_error": ("rmse", "spread")}
-KINDS = (*_CURVES, *DIAGRAMS)
-_MOST_GROUPS = 12
-"""Panels on a sheet."""
+KINDS = (*_CURVES, *DIAGRAMS, "map", "joint")
 
 
-def draw_scores(
-    paths: Sequence[Path],
-    out: Path,
-    *,
-    kind: str = "curve",
-    score: str | None = None,
-    variable: str,
-    level: int | None = None,
-    region: str | None = None,
-    lead: float | None = None,
-    group: str | None = None,
-    trial: Trial = Trial(),  # noqa: B008, frozen
-) -> None:
+def draw_scores(paths: Sequence[Path], out: Path, *, kind: str | None = None, **options: Any) -> None:
     """Write a PNG.
 
     Parameters
@@ -55,111 +44,113 @@ def draw_scores(
         Files of 'sphercast score'; curves may be of several, with the baselines of the first, at what all have.
     kind
         ``curve`` (a score against lead time), ``spread_error`` (spread and RMSE of the mean), ``rank_histogram``,
-        ``reliability``, ``roc`` or ``spread_skill`` (error by spread).
-    score
-        The metric, or several with commas, if not the kind's own.
-    variable, level, region, lead, group
-        What of it; the region is by default the first, leads (hours) of diagrams at most four, and curves have a panel
-        for each group (season, month or hour) that the file was scored by.
-    trial
-        How intervals are found.
+        ``reliability``, ``roc``, ``spread_skill`` (error by spread), ``spectrum``, ``economic_value``, ``map`` (of a
+        file scored at every point) or ``joint`` (of a joint histogram); by default that which suits file and score.
+    options
+        The fields of ``evaluation.plots.asked.Asked``.
 
     Raises
     ------
     ScoreError
         If the files do not hold it, or it must be said which group or level.
     """
-    if kind not in KINDS:
+    if kind is not None and kind not in KINDS:
         raise ScoreError(f"got --kind {kind}, expected one of {', '.join(KINDS)}")
+    asked = Asked(**options)
+    for name in _names(asked, ()):
+        metric(name)
+    kind, asked = (kind, asked) if kind else _suitable(paths[0], asked)
+    asked.check(kind)
+    save(_figure(paths, kind, asked), out)
+
+
+def _figure(paths: Sequence[Path], kind: str, asked: Asked) -> Figure:
     if kind in _CURVES:
-        if lead is not None:
-            raise ScoreError(f"got --lead {lead:g} for a {kind}, which shows all leads; leave it out")
-        names = tuple(name.strip() for name in score.split(",")) if score else _CURVES[kind]
-        for name in names:
-            metric(name)
-        figure = _curves(paths, names, variable, level, region, group, trial)
-    else:
-        figure = _diagram(paths, kind, score, variable, level, region, lead, group, trial)
-    save(figure, out)
+        return _curves(paths, _names(asked, _CURVES[kind]), asked)
+    if len(paths) != 1:
+        raise ScoreError(f"got {len(paths)} files, expected one for a {kind}; draw one picture of each")
+    if kind == "joint":
+        return joint_figure(paths[0], asked)
+    return map_figure(paths[0], asked) if kind == "map" else _diagram(paths[0], kind, asked)
 
 
-def _curves(
-    paths: Sequence[Path], names: Sequence[str], variable: str, level: int | None, region: str | None,
-    group: str | None, trial: Trial,
-) -> Figure:  # fmt: skip
+def _suitable(path: Path, asked: Asked) -> tuple[str, Asked]:
+    """The kind of picture for what is asked of a file, and the same under the name that this kind knows it by."""
+    if is_joint(path):
+        return "joint", asked
+    if _is_map(read_attributes(path)):
+        return "map", asked
+    names = _names(asked, _CURVES["curve"])
+    found = diagram_of(names[0], axes_in(path, names[0])) if len(names) == 1 else None
+    return (found[0], replace(asked, score=found[1])) if found else ("curve", asked)
+
+
+def _names(asked: Asked, usual: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for name in asked.score.split(",")) if asked.score else usual
+
+
+def _curves(paths: Sequence[Path], names: Sequence[str], asked: Asked) -> Figure:
     forecasts = [
         open_scored(path, name=name if len(paths) > 1 else FORECAST)
         for path, name in zip(paths, distinct_names(paths), strict=True)
     ]
     by = _alike(forecasts)
     baselines = [open_scored(paths[0], model) for model in names_of_models(models_in(paths[0])) if model != FORECAST]
-    for one in forecasts:
-        if variable not in one.sums:
-            raise ScoreError(f"{one.name} holds no {variable}, expected one of {', '.join(one.sums)}")
+    variable = asked.variable_of(forecasts[0].sums, forecasts[0].name)
+    for one in forecasts[1:]:
+        replace(asked, variable=variable).variable_of(one.sums, one.name)
     models = [_only(one, variable) for one in (*forecasts, *baselines) if variable in one.sums]
-    sums, _ = side_by_side(models, {own for name in names for own in metric(name).statistics})
-    own = sums[variable]
-    place = _place(own, variable, level, region, None)
+    own, lacking = joined(models, variable, {own for name in names for own in metric(name).statistics})
+    if own is None:
+        raise nothing_common(models, lacking)
+    check_series(own, names)
+    place = asked.place(own, variable)
     parts = in_groups(own, by)
-    groups = {group_name(by, label) if by else "": parts[label] for label in _chosen(parts, by, group, _MOST_GROUPS)}
+    groups = {group_name(by, label) if by else "": parts[label] for label in asked.groups(parts, by, MOST_PANELS)}
     members = {one.members for one in forecasts}
     words = members.pop() if len(members) == 1 else ", ".join(f"{one.name} {one.members}" for one in forecasts)
     return curve_figure(
         groups, names, variable=variable, level=place.get("level"), region=str(place["region"]), members=words,
-        trial=trial, baselines=[one.name for one in models[len(forecasts):]],
+        trial=asked.trial, baselines=[one.name for one in models[len(forecasts):]], at=asked.at,
     )  # fmt: skip
 
 
 def _alike(forecasts: Sequence[Scored]) -> str | None:
     """By what all were scored."""
     first = forecasts[0]
-    for one in forecasts[1:]:
+    for one in forecasts:
+        if one.question.is_map:
+            raise ScoreError(f"{one.name} is a map, which keeps no series by initial time; draw it alone")
         if one.question.by != first.question.by:
             words = " and ".join(f"{own.name} by {own.question.by or 'nothing'}" for own in (first, one))
             raise ScoreError(f"{words} was scored; score both with the same --by, or draw them one by one")
     return first.question.by
 
 
-def _chosen(labels: Iterable[str], by: str | None, asked: str | None, most: int) -> list[str]:
-    """The groups to draw: that which is asked for, else all if they are few."""
-    held = list(labels)
-    if by is None:
-        if asked is not None:
-            raise ScoreError(f"got --group {asked}, but nothing was scored --by season, month or hour; leave it out")
-        return held
-    if asked is None and len(held) <= most:
-        return held
-    if asked not in held:
-        got = "scores" if asked is None else f"--group {asked} of scores"
-        raise ScoreError(f"got {got} by {by}, expected --group with one of {', '.join(held)}")
-    return [asked]
-
-
-def _diagram(
-    paths: Sequence[Path], kind: str, score: str | None, variable: str, level: int | None, region: str | None,
-    lead: float | None, group: str | None, trial: Trial,
-) -> Figure:  # fmt: skip
-    if len(paths) != 1:
-        raise ScoreError(f"got {len(paths)} files, expected one for a {kind}; draw one picture of each")
+def _diagram(path: Path, kind: str, asked: Asked) -> Figure:
     diagram = DIAGRAMS[kind]
-    name = score or diagram.metric
-    scores = read_scores(paths[0])
-    found = [field for field in scores.data_vars.values() if field.attrs.get("variable") == variable]
-    if not found:
-        held = dict.fromkeys(str(own.attrs["variable"]) for own in scores.data_vars.values() if "variable" in own.attrs)
-        raise ScoreError(f"{paths[0]} holds no {variable}, expected one of {', '.join(held)}")
-    place = {**_place(found[0].to_dataset(name="score"), variable, level, region, lead), "model": FORECAST}
+    name = asked.score or diagram.metric
+    scores = read_scores(path)
+    if _is_map(scores.attrs):
+        raise ScoreError(f"{path} is a map of points, of which there is no {kind}; score again without --regions map")
+    fields = {str(own.attrs["variable"]): own for own in scores.data_vars.values() if "variable" in own.attrs}
+    variable = asked.variable_of(fields, str(path))
+    place = {**asked.place(fields[variable].to_dataset(name="score"), variable, lead=True), "model": FORECAST}
     by = by_of(scores)
     if "group" in scores.dims:
-        place["group"] = _chosen(scores["group"].values.tolist(), by, group, 1)[0]
+        place["group"] = asked.groups(scores["group"].values.tolist(), by, 1)[0]
     else:
-        _chosen([], None, group, 1)
-    place["lead_time"] = leads_of(found[0]["lead_time"].values.tolist(), lead)
+        asked.groups([], None, 1)
+    place["lead_time"] = leads_of(fields[variable]["lead_time"].values.tolist(), asked.lead)
     names = [name.replace(diagram.metric, own) for own in diagram.banded]
-    with sums_of(paths[0], variable) as sums:
+    with sums_of(path, variable) as sums:
         series = _series(sums, place, by)
-    intervals = diagram_intervals(series, names, trial)
+    intervals = diagram_intervals(series, names, asked.trial)
     return diagram.draw(scores, name, variable, place, intervals)
+
+
+def _is_map(about: Mapping[Any, Any]) -> bool:
+    return "question" in about and Question.from_json(str(about["question"])).is_map
 
 
 def _series(sums: xr.Dataset, place: dict[str, Any], by: str | None) -> xr.Dataset:
@@ -168,30 +159,6 @@ def _series(sums: xr.Dataset, place: dict[str, Any], by: str | None) -> xr.Datas
     labels = {dim: label if isinstance(label, list) else [label] for dim, label in place.items()}
     here = series.sel({dim: label for dim, label in labels.items() if dim in series.dims}).load()
     return in_groups(here, by)[str(place["group"])] if by and here.data_vars else here
-
-
-def _place(own: xr.Dataset, variable: str, level: int | None, region: str | None, lead: float | None) -> dict[str, Any]:
-    """Labels of what is asked for, each of which must be there; the only level and the first region by default."""
-    if "region" not in own.dims:
-        raise ScoreError("the scores are a map of points, expected those of regions; score again without --regions map")
-    if level is None and "level" in own.dims:
-        if own.sizes["level"] > 1:
-            raise ScoreError(f"{variable} is on levels, expected --level with one of {_held(own, 'level')}")
-        level = int(own["level"].values[0])
-    asked = {"level": level, "region": region if region is not None else own["region"].values[0].item()}
-    if lead is not None:
-        asked["lead_time"] = lead
-    for dim, label in asked.items():
-        labels = own[dim].values.tolist() if dim in own.dims else [None]
-        if label not in labels:
-            raise ScoreError(
-                f"got the {dim.replace('_', ' ')} {label} for {variable}, expected one of: {_held(own, dim)}"
-            )
-    return {dim: label for dim, label in asked.items() if label is not None}
-
-
-def _held(own: xr.Dataset, dim: str) -> str:
-    return ", ".join(map(str, own[dim].values.tolist())) if dim in own.dims else "none"
 
 
 def _only(one: Scored, variable: str) -> Scored:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from evaluation.readers.names import canonical, conversion, have_levels, is_stat
 from evaluation.readers.pieces import DatasetPiece
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from evaluation.readers.fields import Step
@@ -36,7 +38,8 @@ def pieces_of(raw: xr.Dataset, path: str) -> list[DatasetPiece]:
     dataset = with_axes(raw, path)
     fields = _forecast_fields(dataset, path)
     grid, steps = _horizontal(dataset, path)
-    dataset = _downward(dataset[list(fields)])
+    with _naming(path):
+        dataset = _downward(dataset[list(fields)])
     variables: dict[Channel, tuple[str, xr.Variable]] = {}
     for old, (new, level) in fields.items():
         channel, variable = Channel(new, level), _canonical(dataset[old], new, grid, steps, path)
@@ -50,6 +53,15 @@ def pieces_of(raw: xr.Dataset, path: str) -> list[DatasetPiece]:
         raw.attrs,
     )  # fmt: skip
     return whole.by_start()
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """What is said of labels, with the file that has them."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _forecast_fields(dataset: xr.Dataset, path: str) -> dict[str, tuple[str, int | None]]:
@@ -73,7 +85,8 @@ def _horizontal(dataset: xr.Dataset, path: str) -> Horizontal:
     """The grid, and what brings the file's fields onto it."""
     if UNSTRUCTURED in dataset.dims:
         return _of_points(dataset, path)
-    return upright(dataset["latitude"].values, dataset["longitude"].values)
+    with _naming(path):
+        return upright(dataset["latitude"].values, dataset["longitude"].values)
 
 
 def _of_points(dataset: xr.Dataset, path: str) -> Horizontal:

@@ -9,7 +9,7 @@ _VENDOR = ("d3-array.min.js", "d3-geo.min.js", "d3-geo-projection.min.js")
 _LICENCES = ("LICENSE-d3-array", "LICENSE-d3-geo", "LICENSE-d3-geo-projection")
 _OWN = (
     "index.html", "page.css", "icon.svg", "words.js", "state.js", "pieces.js", "field.js", "paint.js", "views.js",
-    "map.js", "legend.js", "series.js", "controls.js", "keys.js", "app.js",
+    "pointer.js", "map.js", "legend.js", "chart.js", "series.js", "controls.js", "time.js", "keys.js", "app.js",
 )  # fmt: skip
 _TYPES = {
     ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",

@@ -36,7 +36,7 @@ _FIELD = re.compile(r"field/([abd])/(\d{1,5})/(\d{1,5})/(\d{1,5})/([a-z]+\d{0,5}
 _SERIES = re.compile(r"series/([ab])/(\d{1,5})/(\d{1,5})/(\d{1,5})", re.ASCII)
 _SCALE = re.compile(r"scale/(\d{1,5})/(\d{1,5})", re.ASCII)
 _COASTS = {f"coasts/{own}": own for own in RESOLUTIONS}
-_KEPT_BYTES = 2**28
+_KEPT_BYTES = 2**27
 """Of ensembles that are kept for another product of the same field."""
 
 

@@ -57,9 +57,16 @@ class Blocks:
     """Blocks by key, made when they are first asked for; the oldest are forgotten."""
 
     def __init__(self) -> None:
-        self._folder = TemporaryDirectory(prefix="sphercast-view-")
+        self._made: TemporaryDirectory[str] | None = None
         self._blocks: OrderedDict[tuple[str, int, int], Block] = OrderedDict()
         self._making = Lock()
+
+    @property
+    def folder(self) -> Path:
+        """Where they are, made when it is first asked for."""
+        if self._made is None:
+            self._made = TemporaryDirectory(prefix="sphercast-view-")
+        return Path(self._made.name)
 
     def get(
         self, key: tuple[str, int, int], ensemble: Callable[[int], EnsembleField], leads: int, control: str | None
@@ -73,18 +80,19 @@ class Blocks:
         """
         with self._making:  # two requests for the same are one work
             if key not in self._blocks:
-                path = Path(self._folder.name, "-".join(map(str, key)))
+                path = self.folder / "-".join(map(str, key))
                 self._blocks[key] = block(path, ensemble, leads, control)
                 while len(self._blocks) > _KEPT:
                     forgotten, _ = self._blocks.popitem(last=False)
-                    Path(self._folder.name, "-".join(map(str, forgotten))).unlink()
+                    (self.folder / "-".join(map(str, forgotten))).unlink()
             self._blocks.move_to_end(key)
             return self._blocks[key]
 
     def close(self) -> None:
         """Remove all of them from the disk."""
         self._blocks.clear()
-        self._folder.cleanup()
+        if self._made is not None:
+            self._made.cleanup()
 
 
 def block(path: Path, ensemble: Callable[[int], EnsembleField], leads: int, control: str | None) -> Block:

@@ -87,6 +87,7 @@ def app(pieces: Pieces) -> Starlette:
     try:
         import uvicorn  # noqa: F401, PLC0415, with which it is served
         from starlette.applications import Starlette  # noqa: PLC0415, an extra
+        from starlette.concurrency import run_in_threadpool  # noqa: PLC0415
         from starlette.middleware import Middleware  # noqa: PLC0415
         from starlette.middleware.trustedhost import TrustedHostMiddleware  # noqa: PLC0415
         from starlette.responses import PlainTextResponse, Response  # noqa: PLC0415
@@ -96,11 +97,11 @@ def app(pieces: Pieces) -> Starlette:
             f"the viewer's server needs {error.name}; install 'sphercast[view]', or write the page with --export DIR"
         ) from error
 
-    def answer(request: Request) -> Response:
-        """Runs in a thread: reading a forecast takes its time."""
+    async def answer(request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "none") not in _OWN_PAGES:
             return PlainTextResponse("asked for by another site; open this address itself", 403, HEADERS)
-        found = content(pieces, request.path_params["name"])
+        name = request.path_params["name"] or "index.html"
+        found = page_file(name) or await run_in_threadpool(piece, pieces, name)  # reading a forecast takes its time
         if found is None:
             return PlainTextResponse("no such piece of the viewer", 404, HEADERS)
         return Response(found[0], 200, HEADERS, found[1])
@@ -109,12 +110,14 @@ def app(pieces: Pieces) -> Starlette:
     return Starlette(routes=[Route("/{name:path}", answer, methods=["GET"])], middleware=[hosts])
 
 
-def content(pieces: Pieces, name: str) -> tuple[bytes, str] | None:
-    """Bytes and type of what has this name, None if nothing has; a name is looked up and never becomes a path."""
-    name = name or "index.html"
+def page_file(name: str) -> tuple[bytes, str] | None:
+    """Bytes and type of a file of the page, None if it has none of that name; a name never becomes a path."""
     files = page_files()
-    if name in files:
-        return files[name], type_of(name)
+    return (files[name], type_of(name)) if name in files else None
+
+
+def piece(pieces: Pieces, name: str) -> tuple[bytes, str] | None:
+    """Bytes and type of the piece of a name such as ``pieces/meta.js``, None if there is none."""
     if not (name.startswith("pieces/") and name.endswith(".js")):
         return None
     made = pieces.make(name.removeprefix("pieces/").removesuffix(".js"))

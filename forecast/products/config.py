@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from data_pipeline.errors import DataError
-from data_pipeline.variables import VARIABLES, variable
+from data_pipeline.variables import CANONICAL_NAME, VARIABLES
 from forecast.products.source import DERIVED
 
 Side = Literal["above", "below"]
@@ -115,10 +115,8 @@ class ProductsConfig(_Frozen):
 
 
 def known_name(name: str) -> str:
-    """A variable of the table or a wind speed, or a ValueError with the nearest names."""
+    """A variable of the table or a wind speed, or a ValueError with the nearest."""
     if name in DERIVED or name in VARIABLES:
         return name
-    try:
-        return variable(name).name
-    except DataError as error:
-        raise ValueError(str(error)) from None
+    close = get_close_matches(name, [*DERIVED, *CANONICAL_NAME], n=1) or ["2m_temperature"]
+    raise ValueError(f"expected a variable such as {CANONICAL_NAME.get(close[0], close[0])!r}")

@@ -84,9 +84,7 @@ def _chosen_members(source: Source, config: ProductsConfig) -> tuple[int, ...]:
     if config.control == "in":
         return tuple(rows)
     if source.control is None:
-        raise DataError(
-            f"{source.path} names no control member (attribute control_member) to be left out; leave it in"
-        )
+        raise DataError(f"{source.path} names no control member (attribute control_member) to be left out; leave it in")
     kept = tuple(row for row in rows if source.members[row] != source.control)
     if not kept:
         raise DataError(f"{source.path} has the control member only, so nothing is left without it; leave it in")

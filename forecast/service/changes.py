@@ -10,6 +10,7 @@ from data_pipeline.errors import SphercastError
 from forecast.service.job_file import load_job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from forecast.service.job_file import JobFile
@@ -29,10 +30,14 @@ class ChangedError(SphercastError):
 
 @dataclass
 class JobWatch:
-    """The file at ``path``, of which ``job`` is at work; every shot reads it anew, so that it must fit."""
+    """The file at ``path``, of which ``job`` is at work; every shot reads it anew, so that it must fit.
+
+    ``check`` says what is wrong with a job that can be read, empty words if nothing is.
+    """
 
     path: Path
     job: JobFile
+    check: Callable[[Path], str]
     _seen: bytes | None = None
     _holds: bool = False
 
@@ -65,6 +70,8 @@ class JobWatch:
         if changed:
             keys = ", ".join("source" if key == "source_in_words" else key for key in changed)
             return f"{self.path} was changed in {keys}, which is another forecast; put it back or restart the scheduler"
+        if job != self.job and (trouble := self.check(self.path)):
+            return f"{self.path} was changed: {trouble}; mend it"
         if job != self.job:
             raise ChangedError(f"{self.path} was changed; it is read again")
         return ""

@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import xarray as xr
 
-from data_pipeline.errors import ConfigError, TemporaryError
+from data_pipeline.errors import ConfigError, DataError, TemporaryError
 from data_pipeline.publish import publish_directory, write_netcdf, write_text
-from data_pipeline.realtime import Readiness, Request, initial_states
+from data_pipeline.realtime import (
+    EcmwfOpenDataSource,
+    GefsSource,
+    GfsSource,
+    Readiness,
+    Request,
+    initial_states,
+)
 from data_pipeline.times import shown
 from forecast.checkpoint import find_checkpoint, load_checkpoint, provenance
 from forecast.devices import choose_device
@@ -21,6 +28,7 @@ from forecast.files import file_names
 from forecast.initial import given_members, initial_state
 from forecast.job import Job, Origin, run, steps_for
 from forecast.output import EnsembleLayout
+from forecast.output.layout import select
 from forecast.perturbation_kinds import AnalysisMembers, described
 from forecast.perturbations import perturbed_states
 from forecast.products.source import CONTROL
@@ -33,39 +41,46 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from data_pipeline.grid import Grid
     from forecast.files import FileConfig
     from forecast.forecaster import Forecaster
     from forecast.initial import InitialEnsemble
     from forecast.output import Manifest
+    from forecast.output.layout import Selection
     from forecast.service.clock import Clock
     from forecast.service.job_file import JobFile
+
+    Check = Callable[[JobFile, Selection], None]
 
 _WANTED = "wanted.txt"
 """Beside the initial states: the source and times that they are of."""
 
 
 def cycle_work(
-    job: JobFile, clock: Clock, steps: Sequence[Step], score: Callable[[Path], bool] | None, *, progress: bool
-) -> Work:
+    job: JobFile, clock: Clock, steps: Sequence[Step], score: Callable[[Path], bool] | None, *, progress: bool,
+    check: Check | None = None,
+) -> Work:  # fmt: skip
     """Everything that ``job`` says, with the ``steps`` after its forecast, and ``score``.
 
-    The checkpoint is loaded when it is needed first.
+    The checkpoint is loaded when it is needed first; then ``check`` looks at what comes after the forecast.
     """
-    work = _CycleWork(job, clock, progress)
+    work = _CycleWork(job, clock, progress, check)
     return Work(work.look, work.fetch, work.forecast, tuple(steps), score)
 
 
-def check_job(job: JobFile) -> None:
-    """Load what a cycle will need, and let it go.
+def check_job(job: JobFile, cycle: datetime, check: Check | None = None) -> None:
+    """Load what ``cycle`` will need, and let it go.
 
     Raises
     ------
     CheckpointError
         If the checkpoint cannot be read.
     ConfigError
-        If the length, the outputs or the device do not fit it.
+        If the length, the outputs or the device do not fit it, or what ``check`` raises.
+    DataError
+        If the source never has the variables, the members or the hour of the cycle.
     """
-    _CycleWork(job, SystemClock(), progress=False).model  # noqa: B018, it is loaded
+    _CycleWork(job, SystemClock(), False, check).require_possible(cycle)
 
 
 class _Model(NamedTuple):
@@ -79,6 +94,7 @@ class _CycleWork:
     job: JobFile
     clock: Clock
     progress: bool
+    check: Check | None = None
 
     @cached_property
     def model(self) -> _Model:
@@ -90,7 +106,10 @@ class _CycleWork:
         choose_device(self.job.device)
         steps = steps_for(forecaster, self.job.days)
         attributes = {} if self.control is None else {CONTROL: str(self.control)}
-        file_names(self.outputs, _layout(forecaster, self.job.members, steps), attributes)
+        layout = _layout(forecaster, self.job.members, steps)
+        file_names(self.outputs, layout, attributes)
+        if self.check is not None and self.job.main_output is not None:
+            self.check(self.job, select(layout, self.job.main_output))
         return _Model(forecaster, sha256, steps)
 
     @property
@@ -102,6 +121,13 @@ class _CycleWork:
     def outputs(self) -> Sequence[FileConfig]:
         """Products are made while the forecast runs."""
         return self.job.outputs if self.job.products is None else (*self.job.outputs, self.job.products)
+
+    def require_possible(self, cycle: datetime) -> None:
+        """Raise a DataError for what an archive never has; whatever reads files finds out when they are there."""
+        source = self.job.source
+        for request in self._requests(cycle):
+            if isinstance(source, EcmwfOpenDataSource | GefsSource | GfsSource):
+                source.require_possible(request)
 
     def look(self, cycle: datetime) -> Readiness:
         now = _instant(self.clock.now())
@@ -121,10 +147,19 @@ class _CycleWork:
         for number, request in enumerate(requests):
             path, fetched = aside / f"{number:04d}.nc", folder / f"{name}-{number:04d}.fetched"
             if not path.exists():
-                write_netcdf(initial_states(self.job.source, request, grid, fetched), path)
+                write_netcdf(self._states(request, grid, fetched), path)
             shutil.rmtree(fetched, ignore_errors=True)
         write_text(aside / _WANTED, wanted)
         publish_directory(aside, folder / INITIAL)
+
+    def _states(self, request: Request, grid: Grid, fetched: Path) -> xr.Dataset:
+        """What is refused is not kept: the source may mend it."""
+        try:
+            return initial_states(self.job.source, request, grid, fetched)
+        except DataError as error:
+            if not isinstance(error, TemporaryError):
+                shutil.rmtree(fetched, ignore_errors=True)
+            raise
 
     def forecast(self, cycle: datetime, initial: Path, folder: Path) -> Manifest:
         if (got := (initial / _WANTED).read_text(encoding="utf-8")) != (wanted := self._wanted(cycle)):

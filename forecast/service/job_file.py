@@ -10,8 +10,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from data_pipeline.errors import ConfigError
+from data_pipeline.realtime import FolderSource
 from forecast.output.config import OutputConfig
-from forecast.perturbation_kinds import Perturbation
+from forecast.perturbation_kinds import AnalysisMembers, Perturbation
 from forecast.products import ProductsConfig
 from forecast.service.cycles import Calendar, Timing
 from forecast.service.durations import Duration, parse_duration, show_duration
@@ -87,6 +88,8 @@ class JobFile(BaseModel):
         if self.deadline <= self.delay:
             delay, deadline = show_duration(self.delay), show_duration(self.deadline)
             raise ValueError(f"the deadline, {deadline}, is not after the delay, {delay}; both count from the cycle")
+        if isinstance(self.source, FolderSource) and self.source.control is not None:
+            self._check_control(self.source.control)
         if self.main_output is None and (self.products or self.plots or self.scores):
             raise ValueError("products, plots and scores are made of an output of all members without points; add one")
         products = (self.products or ProductsConfig()).name
@@ -94,6 +97,13 @@ class JobFile(BaseModel):
         if len(set(names)) < len(names):
             raise ValueError(f"got files with the names {', '.join(names)}, expected each once; give other names")
         return self
+
+    def _check_control(self, control: int) -> None:
+        of_analysis = isinstance(self.perturbation, AnalysisMembers)
+        if not of_analysis:
+            raise ValueError("source.control names a member of an ensemble; give 'perturbation: {kind: analysis}' too")
+        if control >= self.members:
+            raise ValueError(f"got source.control {control}, expected one of the members 0 to {self.members - 1}")
 
     @property
     def main_output(self) -> OutputConfig | None:

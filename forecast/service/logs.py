@@ -7,9 +7,14 @@ import logging
 from datetime import UTC, datetime
 from typing import Literal
 
+from forecast.stopping import Stopping
+
 LogFormat = Literal["plain", "json"]
 
+STOPPED = "stopped by a signal; the next start goes on"
+
 _OURS = ("data_pipeline", "evaluation", "forecast")
+_STOPPED = {"name": __name__, "levelname": "WARNING", "levelno": logging.WARNING, "msg": STOPPED}
 
 
 class _Plain(logging.Formatter):
@@ -32,10 +37,15 @@ class _Json(logging.Formatter):
         return json.dumps(values, ensure_ascii=False)
 
 
+def _formatter(form: LogFormat, job: str) -> logging.Formatter:
+    return _Json(job) if form == "json" else _Plain("%(asctime)s %(levelname)-7s %(message)s")
+
+
 def configure(form: LogFormat, job: str) -> None:
     """Send what our packages say from now on, and warnings of others, to standard error in this form."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Json(job) if form == "json" else _Plain("%(asctime)s %(levelname)-7s %(message)s"))
+    handler, formatter = logging.StreamHandler(), _formatter(form, job)
+    handler.setFormatter(formatter)
+    Stopping.last_words = lambda: formatter.format(logging.makeLogRecord(_STOPPED))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     for name in _OURS:

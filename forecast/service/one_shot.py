@@ -19,6 +19,7 @@ from forecast.service.follow_up import follow_up
 from forecast.service.hooks import call_hook
 from forecast.service.ledger import CancelledError, LedgerBusyError
 from forecast.service.lock import BusyError, locked, locked_one
+from forecast.service.logs import STOPPED
 from forecast.service.states import AT_WORK, EXIT_CODES, State
 from forecast.service.troubles import in_words, is_foreseen, passes
 
@@ -143,14 +144,14 @@ class _Shot:
         return not lost
 
     def _forecast(self, initial: Path, target: Path) -> None:
-        entry = self._entry()
-        self._record(
-            State.FETCHING, "fetching the initial conditions", started=self.service.clock.now(), next_look=None,
-            attempts=1 + (entry.attempts if entry else 0),
-        )  # fmt: skip
+        entry, now = self._entry(), self.service.clock.now()
+        begun: dict[str, Any] = {
+            "started": now, "next_look": None, "attempts": 1 + (entry.attempts if entry else 0),
+        }  # fmt: skip
         if not (initial / INITIAL).exists():
+            self._record(State.FETCHING, "fetching the initial conditions", **begun)
             self.service.work.fetch(self.cycle, initial)
-        self._record(State.FORECASTING, "forecasting and writing")
+        self._record(State.FORECASTING, "forecasting and writing", **begun)
         self.service.work.forecast(self.cycle, initial / INITIAL, target)
 
     def _done(self) -> Outcome:
@@ -202,7 +203,7 @@ class _Shot:
         with suppress(SphercastError):
             entry = self._entry()
             if entry and entry.state in AT_WORK:
-                self._record(entry.state, "stopped by a signal; the next start goes on")
+                self.service.ledger.record(self.cycle, entry.state, self.service.clock.now(), STOPPED)
 
     def _told(self, command: str | None, outcome: Outcome) -> Outcome:
         if command is not None:

@@ -16,7 +16,7 @@ from forecast.service.follow_up import is_to_score, report
 from forecast.service.ledger import DamagedError
 from forecast.service.lock import holder
 from forecast.service.one_shot import give_up
-from forecast.service.states import AT_WORK, DONE, ENDED, TRY_LATER, State
+from forecast.service.states import AT_WORK, DONE, ENDED, FATAL, TRY_LATER, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class Scheduler:
             self.service.clock.sleep(nap)
 
     def work_off(self) -> int:
-        """Work on cycles until none is to be tried now: 0, or 75 if one is to be tried again later.
+        """Work on cycles until none is to be tried now: 1 if one failed, else 75 if one is to be tried later, else 0.
 
         Raises
         ------
@@ -64,8 +64,9 @@ class Scheduler:
         ChangedError
             If the job file was changed, and must be read again.
         """
+        codes = set()
         while (cycle := self._choice()) is not None:
-            self.attempt(cycle)
+            codes.add(self.attempt(cycle))
             self._tried[cycle] = self.service.clock.now()
         try:
             self._give_up_old()
@@ -76,7 +77,8 @@ class Scheduler:
         except (SphercastError, OSError) as error:
             _LOG.warning("%s", error)
             return TRY_LATER
-        return TRY_LATER if states & {State.DUE, State.WAITING, *AT_WORK} else DONE
+        later = TRY_LATER if states & {State.DUE, State.WAITING, *AT_WORK} else DONE
+        return FATAL if FATAL in codes else later
 
     def _choice(self) -> datetime | None:
         now = self.service.clock.now()

@@ -75,6 +75,25 @@ def test_unknown_variables_are_not_known() -> None:
     }
 
 
+def test_unknown_variables_are_kept_as_they_are_where_that_is_asked() -> None:
+    raw = climate_data_store_layout(WORLD)
+    t2m = raw["t2m"].variable
+    raw = raw.assign(
+        my_own=(t2m.dims, t2m.values, {"units": "furlong"}),
+        odd=(("valid_time", "station"), np.zeros((raw.sizes["valid_time"], 2))),
+        words=(t2m.dims, np.full(t2m.shape, "x")),
+    )  # fmt: skip
+    found = canonicalise(raw, others=True)
+    assert set(found) == {*WORLD, "my_own"}
+    xr.testing.assert_equal(found[list(WORLD)], WORLD)
+    np.testing.assert_array_equal(found["my_own"], WORLD["2m_temperature"])
+    assert (found["my_own"].dims, found["my_own"].attrs) == (WORLD["2m_temperature"].dims, {"units": "furlong"})
+    alone = raw[["my_own"]].isel(valid_time=0)
+    assert canonicalise(alone, others=True)["my_own"].dims == ("time", "latitude", "longitude")
+    with pytest.raises(DataError, match="the data lack every variable that is asked for; they have my_own"):
+        canonicalise(alone)
+
+
 def test_scalar_time_and_level_become_axes() -> None:
     raw = WORLD.isel(time=0).sel(level=500)
     result = canonicalise(raw)

@@ -74,6 +74,9 @@ def test_static_fields_come_along(store: TrainingStore, sample: Path) -> None:
 
 
 def test_climatology_is_that_of_the_store_to_the_bits_kept(store: TrainingStore, sample: Path) -> None:
+    with xr.open_dataset(sample / CLIMATOLOGY, engine="netcdf4") as file:
+        training = store.group.attrs["config"]["training_period"]
+        assert file.attrs["training_period"] == f"{training['start']}..{training['stop']}"
     mine, theirs = Climatology.open(sample / CLIMATOLOGY), store.climatology
     assert mine.channels == theirs.channels
     assert mine.grid.matches(theirs.grid)

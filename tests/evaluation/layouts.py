@@ -112,7 +112,7 @@ def seasonal(runs: Sequence[xr.Dataset], folder: Path) -> list[Path]:
 
 
 def _points(run: xr.Dataset, member: int) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float64], list[int]]:
-    """Of a member the fields (time, values), from south to north, the places (2, values), and seconds from the start."""
+    """Of a member the fields (time, values), south to north, the places (2, values), and seconds from the start."""
     one = with_levels_in_names(run.sel(realization=member, drop=True), "_").rename({"2m_temperature": "2t"})
     one = one.isel(latitude=slice(None, None, -1))
     places = np.stack(np.meshgrid(one["latitude"], one["longitude"], indexing="ij")).reshape(2, -1)

@@ -12,7 +12,9 @@ import xarray as xr
 from data_pipeline.channels import Channel
 from data_pipeline.errors import ScoreError
 from data_pipeline.grid import Grid
+from data_pipeline.reading import sample_path
 from data_pipeline.regrid import Regridder
+from data_pipeline.sampling import CLIMATOLOGY
 from evaluation.alignment import RegriddedClimatology, common_grid, on_grid, overlap, training_period
 from evaluation.climate import Season
 from evaluation.pairs import Snapshots, match
@@ -167,6 +169,15 @@ def test_a_climatology_that_has_seen_what_is_scored_is_said() -> None:
     )
 
 
+def test_the_period_of_a_sample(tmp_path: Path) -> None:
+    expected = (np.datetime64("1990-01-01"), np.datetime64("1999-12-31"))
+    folder = sample_path(CLIMATOLOGY).parent
+    assert training_period("sample") == training_period(folder) == training_period(folder / CLIMATOLOGY) == expected
+    with xr.open_dataset(folder / CLIMATOLOGY, engine="netcdf4") as whole:
+        whole.drop_attrs().to_netcdf(tmp_path / CLIMATOLOGY, engine="netcdf4")
+    assert training_period(tmp_path / CLIMATOLOGY) is None
+
+
 def test_the_period_of_a_training_store(tmp_path: Path) -> None:
     import zarr
 
@@ -182,5 +193,5 @@ def test_the_period_of_a_training_store(tmp_path: Path) -> None:
     assert training_period(tmp_path / "store.zarr" / "day_of_year") == expected
     group.attrs.update(config={})
     assert training_period(tmp_path / "store.zarr") is None
-    assert training_period("sample") is None
+    assert training_period(" ") is None
     assert training_period("gs://bucket/climatology.zarr") is None

@@ -46,8 +46,10 @@ def test_what_can_be_answered_passes() -> None:
         (lambda: check("climate_brier_score", climatology=Plain()), "needs quantiles, and the climatology has none"),
         (lambda: check("crps", "brier_score"), "^brier_score needs thresholds, and there are none for 2m_temperature;"),
         (lambda: check("brier_score", "roc_area"), "^brier_score, roc_area need thresholds, and there are none for"),
-        (lambda: check("seeps", climatology=WithQuantiles()),
-         "^seeps needs total_precipitation, and got 2m_temperature; score that, or leave seeps out"),
+        (
+            lambda: check("seeps", climatology=WithQuantiles()),
+            "^seeps needs total_precipitation, and got 2m_temperature; score that, or leave seeps out",
+        ),
         (lambda: check("crps", "energy_score", regions=("map",)), "no map of energy_score, only of scores of"),
     ],
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from data_pipeline.errors import ScoreError
 from evaluation.applicable import applicable, inapplicable
 from evaluation.metrics.registry import METRICS
 from evaluation.settings import Settings
@@ -15,6 +17,7 @@ from tests.evaluation.test_cli_scores import invoked
 from tests.evaluation.whole_scores import answered
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 WARM = Settings(thresholds={"2m_temperature": (279.0, 281.0)})
@@ -39,6 +42,32 @@ def test_no_other_score_is_made_of_their_statistics(need: str) -> None:
     others = {statistic for entry in METRICS.values() if need not in entry.needs for statistic in entry.statistics}
     assert own
     assert not own & others
+
+
+@pytest.mark.parametrize("name", ["seeps", "seeps_of_mean"])
+def test_seeps_of_other_variables(written: Callable[..., Path], truth: xr.Dataset, name: str) -> None:
+    """Refused where there is no precipitation, else said."""
+
+    def with_rain(data: xr.Dataset, metres: float) -> xr.Dataset:
+        return data.assign(total_precipitation=(data["2m_temperature"] * 0 + metres).assign_attrs(units="m"))
+
+    class Wet:
+        """Up to 10 mm, as often each."""
+
+        def at(self, times: np.ndarray) -> tuple[xr.Dataset, xr.Dataset]:
+            return wet[["total_precipitation"]].sel(time=times), wet[["total_precipitation"]].sel(time=times)
+
+        def quantiles_at(self, times: np.ndarray) -> xr.Dataset:
+            levels = xr.DataArray(np.linspace(0, 1, 21), dims="quantile")
+            return (self.at(times)[0] * 0 + 0.01 * levels).assign_coords(quantile=levels.values)
+
+    wet, path = with_rain(truth, 0.004), written(partial(with_rain, metres=0.001))
+    asked = {"metrics": [name], "climatology": Wet(), "baselines": ()}
+    with pytest.raises(ScoreError, match=f"^{name} needs total_precipitation, and got 2m_temperature; score that, or"):
+        answered([path], wet, variables=["2m_temperature"], **asked)
+    scores = answered([path], wet, variables=["2m_temperature", "total_precipitation"], **asked).scores
+    assert set(scores) == {f"{name}_total_precipitation", "sample_size_total_precipitation"}
+    assert scores.attrs["missing"] == f"no {name} of 2m_temperature, which only total_precipitation has"
 
 
 @pytest.mark.parametrize("names", [["roc_area"], OF_THRESHOLDS])

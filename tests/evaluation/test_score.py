@@ -100,6 +100,7 @@ def test_labels_and_attributes(scores: xr.Dataset) -> None:
             assert attributes["direction"] == METRICS[name].direction
             assert attributes["long_name"]
             assert attributes["formula"]
+            assert set(attributes) == {"units", "metric", "variable", "direction", "long_name", "formula"}
     assert scores.attrs["initial_times"] == "2020-01-01T00:00 2020-01-03T12:00"
     assert (scores.attrs["ensemble_size"], scores.attrs["missing"], scores.attrs["invalid_values"]) == (
         "4", "none", "none")  # fmt: skip

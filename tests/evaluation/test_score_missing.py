@@ -10,12 +10,14 @@ import xarray as xr
 
 from data_pipeline.errors import ScoreError
 from data_pipeline.grid import Grid
+from evaluation.answer import merge
 from evaluation.baselines import GaussianClimatology
 from evaluation.climate import Season
 from evaluation.metrics.definitions import FieldStatistic
 from evaluation.metrics.registry import DEFAULT_METRICS, METRICS, STATISTICS
 from evaluation.pairs import match
 from evaluation.readers import open_runs
+from evaluation.score_files import write_scores
 from evaluation.settings import Settings
 from tests.evaluation.whole_scores import answered, scored
 
@@ -132,9 +134,7 @@ def test_a_truth_that_is_nan_at_one_time_is_told(two_runs: list[Path], truth: xr
     assert scores["sample_size_geopotential"].sel(level=850).values.tolist() == [1, 2, 2]
 
 
-def test_single_values_that_the_truth_lacks_are_counted(
-    written: Callable[..., Path], truth: xr.Dataset
-) -> None:
+def test_single_values_that_the_truth_lacks_are_counted(written: Callable[..., Path], truth: xr.Dataset) -> None:
     """Where there is a forecast: what neither has, such as the sea's temperature on land, is no loss."""
 
     def none_in_the_south(data: xr.Dataset) -> xr.Dataset:
@@ -146,14 +146,26 @@ def test_single_values_that_the_truth_lacks_are_counted(
     holed["geopotential"][1:3, 1, 4, :2] = np.nan
     holed["geopotential"][3, 1] = np.nan
     paths = [written(none_in_the_south)]
-    said = "the truth lacks {} values of {} that were forecast, which do not count"
     whole = "the truth has no value of geopotential_850 in 1 of 3 fields, which do not count"
-    expected = "; ".join([whole, said.format(4, "geopotential_850"), said.format(24, "2m_temperature")])
     for regions in (["global"], ["southern-hemisphere", "global"], ["map"]):
         attributes = answered(paths, holed, regions=regions).scores.attrs
-        assert (attributes["missing"], attributes["invalid_values"]) == (expected, "none"), regions
-    south = answered(paths, holed, regions=["southern-hemisphere"]).scores
-    assert south.attrs["missing"] == f"{whole}; {said.format(4, 'geopotential_850')}"
+        assert attributes["unobserved_values"] == "geopotential_850: 4; 2m_temperature: 24", regions
+        assert (attributes["missing"], attributes["invalid_values"]) == (whole, "none"), regions
+    south = answered(paths, holed, regions=["southern-hemisphere"]).scores.attrs
+    assert south["unobserved_values"] == "geopotential_850: 4"
+
+
+def test_single_values_that_the_truth_lacks_add_up_over_parts(
+    two_runs: list[Path], truth: xr.Dataset, tmp_path: Path
+) -> None:
+    assert answered(two_runs, truth).scores.attrs["unobserved_values"] == "none"
+    truth["2m_temperature"][:, 0] = np.nan
+    files = [tmp_path / "1.nc", tmp_path / "2.nc"]
+    for number, file in enumerate(files, 1):
+        part = answered(two_runs, truth, part=(number, 2), variables=["2m_temperature"])
+        assert part.scores.attrs["unobserved_values"] == "2m_temperature: 24"
+        write_scores(part, file)
+    assert merge(files).scores.attrs["unobserved_values"] == "2m_temperature: 48"
 
 
 def test_a_region_without_any_observation_has_no_score_of_any_kind(

@@ -179,7 +179,7 @@ def test_parts_of_several_ensemble_sizes_have_no_ranks_together(
     files = [tmp_path / "1.nc", tmp_path / "2.nc"]
     for path, file in zip([written(members=7), written(start=5, members=2)], files, strict=True):
         write_scores(answered([path], truth, metrics=["rank_histogram"]), file)
-    with pytest.raises(ScoreError, match="rank_histogram needs ensembles of one size, got sizes 2, 7; score them apart"):
+    with pytest.raises(ScoreError, match="rank_histogram needs ensembles of one size, got sizes 2, 7; score"):
         merge(files)
 
 

@@ -9,7 +9,9 @@ import pytest
 import xarray as xr
 
 from data_pipeline.errors import ScoreError
+from evaluation.question import Question
 from evaluation.score import score
+from evaluation.scored import Scored
 from evaluation.table import crps_table
 
 if TYPE_CHECKING:
@@ -102,6 +104,10 @@ def test_what_was_not_scored_is_refused() -> None:
 def test_the_scores_of_files_make_a_table(truth: xr.Dataset, written: Callable[..., Path]) -> None:
     table = crps_table(score([written()], truth).scores)
     assert "area-weighted mean over 1 initial time, 4 members" in table
+    several = crps_table(score([written(), written(start=5, members=6)], truth).scores)
+    assert "area-weighted mean over 2 initial times, 4 or 6 members\n" in several
+    sizes = {"4 or 6 members": "4 6", "1 member": "1", "10 members": "10", "": ""}
+    assert [Scored("x", {}, Question(), {"ensemble_size": text}).members for text in sizes.values()] == list(sizes)
     titles = [line for line in table.splitlines() if "(" in line]
     assert titles == [
         "geopotential 500 hPa (m, as geopotential height)",

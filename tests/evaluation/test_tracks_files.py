@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from data_pipeline.errors import ScoreError
 from evaluation.tracks import Centre, Track, TrackSettings
 from evaluation.tracks.best_tracks import read_best_tracks
 from evaluation.tracks.files import COLUMNS, read_tracks, write_tracks
-from evaluation.tracks.plot import _draw, draw_tracks
+from evaluation.tracks.plot import _colour, _draw, _name, about, draw_tracks
 from evaluation.tracks.probability import track_probability
 from tests.evaluation.vortices import HOUR, START, track
 
@@ -69,8 +70,29 @@ def test_a_map_of_tracks_across_the_date_line(tmp_path: Path) -> None:
     draw_tracks(tracks, tmp_path / "map.png", title="tracks", probability=probability)
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
     axes = Figure().add_subplot()
-    _draw(axes, tracks[0], "C3")
+    _draw(axes, tracks[0])
     assert any(line.get_xdata()[0] == -182 for line in axes.get_lines())
+
+
+def test_a_map_of_tracks_says_what_it_shows(tmp_path: Path) -> None:
+    single = track([(10.0, 100.0), (12.0, 104.0)])
+    members = [replace(single, member=member, initial_time=START - HOUR) for member in (0, 1, 1)]
+    assert about([single]) == "1 track   2020-01-01 00 to 2020-01-01 06 UTC"
+    assert about(members) == (
+        "3 tracks   2 members with any   init 2019-12-31 23 UTC   2020-01-01 00 to 2020-01-01 06 UTC"
+    )
+    assert about([]) == "no tracks"
+    draw_tracks([], tmp_path / "none.png", title="none")
+    assert (tmp_path / "none.png").exists()
+    axes = Figure().add_subplot()
+    _name(axes, members)
+    assert [text.get_text() for text in axes.texts] == ["01-01 00"], "members write over each other"
+
+
+def test_colours_are_of_central_pressure() -> None:
+    deep, shallow, unknown = _colour(94000.0), _colour(101500.0), _colour(np.nan)
+    assert len({deep, shallow, unknown, _colour(98500.0)}) == 4
+    assert _colour(96500.0) == _colour(97900.0), "classes hold their lower end"
 
 
 @pytest.mark.parametrize("text", ["no,tracks\n1,2\n", "track,initial_time,member,time\nA,,,x\n"])

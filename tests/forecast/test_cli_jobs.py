@@ -172,8 +172,8 @@ def test_deploy(published: Path, tmp_path: Path) -> None:
     assert "# --- sphercast-mini.service\n" in sphercast("jobs", "deploy", "systemd", published).stdout
     written = sphercast("jobs", "deploy", "systemd-timer", published, "--out", tmp_path / "units").stdout.split()
     assert [line.rsplit("/", 1)[1] for line in written] == [
-        "sphercast-mini-latest.service",
-        "sphercast-mini-latest.timer",
+        "sphercast-mini-once.service",
+        "sphercast-mini-once.timer",
     ]
 
 
@@ -201,6 +201,7 @@ class Shot:
 def shots(monkeypatch: pytest.MonkeyPatch) -> type[Shot]:
     monkeypatch.setattr(subprocess, "Popen", Shot)
     monkeypatch.setattr(cli_jobs, "_check", lambda job: None)
+    monkeypatch.setattr(cli_jobs, "_trouble", lambda job: "")
     monkeypatch.setattr(Shot, "commands", [])
     monkeypatch.setattr(Shot, "terminated", 0)
     return Shot
@@ -245,11 +246,13 @@ def test_a_shot_that_cannot_be_started(published: Path, monkeypatch, caplog) -> 
     assert "cycle 20010106T00 could not be started: [Errno 12] Cannot allocate memory" in caplog.text
 
 
-def test_a_scheduler_whose_job_cannot_work(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_scheduler_whose_job_cannot_work(tmp_path: Path) -> None:
     """The process that checks it says so."""
-    ended = sphercast("schedule", write(tmp_path, days=0.3), "--once")
+    job = write(tmp_path, days=0.3)
+    ended = sphercast("schedule", job, "--once")
     assert ended.exit_code == 1
-    assert "sphercast: got 0.3 days, expected a multiple of the model's step" in capfd.readouterr().err
+    assert "sphercast: got 0.3 days, expected a multiple of the model's step" in ended.stderr
+    assert cli_jobs._trouble(job).startswith("got 0.3 days, expected a multiple of the model's step")
 
 
 def test_a_scheduler_reads_a_changed_job_file_again(published: Path, shots: type[Shot], monkeypatch, caplog) -> None:

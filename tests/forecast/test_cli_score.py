@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data_pipeline.reading import open_states
+from data_pipeline.reading import open_states, sample_path
 from evaluation.metrics.registry import METRICS
+from evaluation.settings import Settings
 from forecast import cli
 
 if TYPE_CHECKING:
@@ -156,7 +157,23 @@ def test_lists(run: Run) -> None:
     assert "wmo-asia" in run("list", "regions").out
     assert "damped_persistence\n" in run("list", "baselines").out
     assert "10m_wind_speed" in run("list", "variables").out
-    assert "alpha                    0.95\n" in run("list", "settings").out
+    *settings, thresholds = run("list", "settings").out.splitlines()
+    assert "alpha                    0.95" in settings
+    assert Settings.of(["=".join(line.split()) for line in settings]) == Settings(), "each as --set takes it"
+    assert thresholds.startswith("thresholds, by --threshold instead of --set; without any: total_precipitation > ")
+
+
+def test_a_climatology_of_unknown_or_of_the_same_years_is_told(run: Run, forecasts: list[Path], tmp_path: Path) -> None:
+    words = (forecasts[0], "sample", "--scores", "rmse", "--quiet")
+    assert run(*words).err == ""
+    assert opened(tmp_path / "scores.nc").attrs["climatology_overlap"] == "none"
+    unknown, seen = "the years of the climatology are not known; if", "2 of 2 valid times lie in the period of the clim"
+    for period, said in (("", unknown), ("2001-01-01..2001-12-31", seen)):
+        with xr.open_dataset(sample_path("climatology.nc"), engine="netcdf4") as own:
+            own.attrs["training_period"] = period
+            own.to_netcdf(tmp_path / f"{len(said)}.nc", engine="netcdf4")
+        assert f"sphercast: warning: {said}" in run(*words, "--climatology", f"{len(said)}.nc").err
+        assert opened(tmp_path / "scores.nc").attrs["climatology_overlap"].startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +200,7 @@ def test_what_cannot_be_asked_is_one_sentence(
     ended = run(forecasts[0], "sample", "--quiet", *words)
     assert message in str(ended.code)
     assert "\n" not in str(ended.code)
-    assert not (tmp_path / "scores.nc").exists()
+    assert not list(tmp_path.glob("scores.nc*")), "nothing is left of what was not begun"
 
 
 @pytest.mark.parametrize(("code", "mend"), [(errno.EINVAL, "mend the path, or if it is right report this"),

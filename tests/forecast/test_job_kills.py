@@ -106,9 +106,10 @@ def test_files_get_what_they_lack_from_the_kept_states(
             raise KilledError
         note_written(work, advances)
 
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
+    with monkeypatch.context() as patch:
         patch.setattr(running, "note_written", killed)
-        run_job(job, forecaster, tmp_path / "killed", OUTPUTS, progress=False)
+        with pytest.raises(KilledError):
+            run_job(job, forecaster, tmp_path / "killed", OUTPUTS, progress=False)
     kept = what_is_kept(tmp_path / "killed" / ".forecast.partial", replace(PLAN, groups=(tuple(batches_of(5, batch)),)))
     assert kept.written == 3 < kept.computed
     run_job(job, forecaster, tmp_path / "killed", OUTPUTS, progress=False)

@@ -91,7 +91,9 @@ def test_without_compression_fields_lie_plainly_one_after_the_other(tmp_path: Pa
         raw.set_auto_mask(False)
         np.testing.assert_array_equal(raw["level"][:], [500, 850])
         assert np.isnan(raw["geopotential"][:, :, 1]).all(), "a level that the variable does not have"
-        np.testing.assert_array_equal(raw["geopotential"][:, :, 0], all_states()[:, :, CHANNELS.index("geopotential_500")])
+        np.testing.assert_array_equal(
+            raw["geopotential"][:, :, 0], all_states()[:, :, CHANNELS.index("geopotential_500")]
+        )
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import resource
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from forecast.output import OutputConfig, WriterThread, open_sinks
-from tests.forecast.outputs import ADVANCES, ATTRIBUTES, LAYOUT, put, states, sums, write
+from tests.forecast.outputs import ADVANCES, ATTRIBUTES, LAYOUT, largest_file, put, states, sums, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -146,17 +144,6 @@ def test_interrupted_while_it_finishes_nothing_is_written_any_more(tmp_path: Pat
         assert sink.begun.wait(10)
     assert not writer._thread.is_alive()
     assert sink.seen == [0]
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """No file may grow beyond ``size`` bytes, as if the disk were full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize(

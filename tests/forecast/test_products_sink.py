@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +17,10 @@ from forecast.files import file_names, open_files, verify_files
 from forecast.guards import Stop
 from forecast.output import EnsembleLayout, LostOutput, OutputConfig
 from forecast.products import ProductsConfig, make_products
-from tests.forecast.outputs import GRID, INITIAL
+from tests.forecast.outputs import GRID, INITIAL, largest_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 CHANNELS = Channels.of({
@@ -216,17 +214,6 @@ def test_a_spool_that_is_lost_or_damaged_is_said(tmp_path: Path) -> None:
                 open_files([PRODUCTS], LAYOUT, ATTRIBUTES, tmp_path, 5)
         path.write_bytes(whole)
     write(tmp_path, first=5)
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """No file may grow beyond ``size`` bytes, as if the disk were full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("limit", [9_000, 90_000])

@@ -119,7 +119,7 @@
       this.title.textContent = shown.title;
       this.times.textContent = shown.times;
       sphercast.paint(this.field, shown.fine, this.degrees, shown.scale, shown.lines);
-      this.key.replaceChildren(sphercast.legend(shown.scale, shown.units, this.key.clientWidth || 300));
+      this.key.replaceChildren(sphercast.legend(shown.scale, shown.units, Math.min(760, this.key.clientWidth || 300)));
       this.stage.setAttribute("aria-label", `Map: ${shown.title}. ${shown.times}. ${shown.extremes}`);
     }
 
@@ -137,7 +137,7 @@
 
     value(place) {
       if (!this.shown) return "no value";
-      const { scale } = this.shown, step = (scale.edges[scale.edges.length - 1] - scale.edges[0]) / 100;
+      const { scale } = this.shown, step = (scale.edges[scale.edges.length - 1] - scale.edges[0]) / 200;
       const number = words.number(sphercast.valueAt(this.shown.fine, ...place), step);
       return number === "no value" ? number : `${number} ${this.shown.unit}`;
     }

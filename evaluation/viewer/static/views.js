@@ -46,18 +46,21 @@
   /** Longitude and latitude of a pixel, or null off the map. */
   function place(view, x, y) {
     const [cx, cy] = view.projection.translate();
+    if (!view.kind.round) {
+      const row = rowAt(view, y), turned = row && row.step * (x - cx);
+      return row && Math.abs(turned) <= 180 ? [turned + view.longitude, row.latitude] : null;
+    }
     if (Math.hypot(x - cx, y - cy) > view.radius) return null;
     const found = view.projection.invert([x, y]);
-    if (!found || !found.every(Number.isFinite) || Math.abs(found[1]) > 90 + 1e-9) return null;
-    if (!view.kind.round && Math.abs(turn(found, view, x)) > 180 + 1e-9) return null;
-    return found;
+    return found && found.every(Number.isFinite) ? found : null;
   }
 
-  /** Degrees east of the middle, not wrapped: from a point nearby on the same row, as rows are even. */
-  function turn(found, view, x) {
-    const [cx] = view.projection.translate();
-    const near = view.projection.invert([cx + 1, view.projection([found[0], found[1]])[1]]);
-    return east(near[0] - view.longitude) * (x - cx);
+  /** What a row of a cylindrical or pseudocylindrical map is: one latitude, and longitude even along it; or null. */
+  function rowAt(view, y) {
+    const [cx] = view.projection.translate(), near = view.projection.invert([cx + 1, y]);
+    if (!near || !near.every(Number.isFinite) || Math.abs(near[1]) > 90) return null;
+    const again = view.projection(near);
+    return Math.abs(again[1] - y) < 0.5 ? { latitude: near[1], step: east(near[0] - view.longitude) } : null;
   }
 
   const east = (degrees) => ((degrees + 540) % 360 + 360) % 360 - 180;
@@ -80,18 +83,12 @@
     }
   }
 
-  /** On a row of a cylindrical or pseudocylindrical map latitude is constant and longitude even. */
   function evenRow(view, y, degrees) {
-    const [cx] = view.projection.translate();
-    const near = view.projection.invert([cx + 1, y + 0.5]);
-    if (!near || !near.every(Number.isFinite) || Math.abs(near[1]) > 90) return;
-    const step = east(near[0] - view.longitude);
+    const [cx] = view.projection.translate(), row = rowAt(view, y + 0.5);
+    if (!row) return;
     for (let x = 0; x < view.width; x += 1) {
-      const longitude = step * (x + 0.5 - cx);
-      if (Math.abs(longitude) > 180) continue;
-      const at = 2 * (y * view.width + x);
-      degrees[at] = longitude + view.longitude;
-      degrees[at + 1] = near[1];
+      const turned = row.step * (x + 0.5 - cx);
+      if (Math.abs(turned) <= 180) degrees.set([turned + view.longitude, row.latitude], 2 * (y * view.width + x));
     }
   }
 

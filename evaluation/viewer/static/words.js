@@ -4,10 +4,10 @@
 const sphercast = {};
 
 sphercast.words = {
-  /** With a true minus sign, and as many digits as the step of a scale asks for. */
+  /** With a true minus sign, and with the digits that tell two values apart that differ by a step. */
   number(value, step) {
     if (!Number.isFinite(value)) return "no value";
-    const digits = Math.max(0, Math.min(4, 1 - Math.floor(Math.log10(Math.abs(step) || 1) + 1e-9)));
+    const digits = Math.max(0, Math.min(4, -Math.floor(Math.log10(Math.abs(step) || 1) + 1e-9)));
     return value.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
   },
 

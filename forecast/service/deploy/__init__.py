@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 RECIPES: dict[str, dict[str, str]] = {
     "systemd": {"sphercast-{name}.service": "systemd.service"},
     "systemd-timer": {
-        "sphercast-{name}-latest.service": "systemd-latest.service",
-        "sphercast-{name}-latest.timer": "systemd-latest.timer",
+        "sphercast-{name}-once.service": "systemd-once.service",
+        "sphercast-{name}-once.timer": "systemd-once.timer",
     },
     "cron": {"sphercast-{name}.cron": "cron"},
     "kubernetes": {"sphercast-{name}.yaml": "kubernetes.yaml"},

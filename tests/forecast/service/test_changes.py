@@ -26,7 +26,7 @@ GIVEN: dict[str, Any] = {
 @pytest.fixture
 def watch(tmp_path: Path) -> JobWatch:
     write(tmp_path)
-    return JobWatch(tmp_path / "job.yaml", load_job(tmp_path / "job.yaml"))
+    return JobWatch(tmp_path / "job.yaml", load_job(tmp_path / "job.yaml"), lambda path: "")
 
 
 def write(where: Path, **changes: Any) -> None:
@@ -74,6 +74,17 @@ def test_what_is_forecast_may_not(
     write(tmp_path)
     assert [watch.holds() for _ in range(3)] == [False] * 3
     assert caplog.messages[1:] == [f"{tmp_path / 'job.yaml'} is as it was; going on"]
+
+
+def test_a_job_that_cannot_be_is_not_read_again(watch: JobWatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The scheduler would end with it."""
+    watch.check = lambda path: "the map z.png cannot be drawn: no level 555"
+    write(watch.path.parent, plots=[{"name": "z.png", "variable": "geopotential", "level": 555}])
+    assert [watch.holds() for _ in range(2)] == [True] * 2
+    (said,) = caplog.messages
+    assert said.endswith(
+        "was changed: the map z.png cannot be drawn: no level 555; mend it; no cycle is begun until then"
+    )
 
 
 def test_a_file_that_is_away_for_a_moment(watch: JobWatch, caplog: pytest.LogCaptureFixture) -> None:

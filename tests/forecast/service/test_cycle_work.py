@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data_pipeline.errors import CheckpointError, ConfigError
+from data_pipeline.errors import CheckpointError, ConfigError, DataError
 from forecast.checkpoint import save_checkpoint
 from forecast.forecaster import Forecaster
 from forecast.output import read_manifest
@@ -143,6 +143,7 @@ def test_members_of_an_analysis(job: Callable[..., JobFile], world: xr.Dataset, 
         ({"kind": "ecmwf_open_data"}, 0),
         ({"kind": "ecmwf_open_data", "model": "aifs-single"}, None),
         ({"kind": "folder", "path": "x"}, None),
+        ({"kind": "folder", "path": "x", "control": 2}, 2),
     ],
 )
 def test_the_control_of_an_analysis_is_its_providers(
@@ -161,6 +162,9 @@ def test_one_variable_that_is_nan(job: Callable[..., JobFile], world: xr.Dataset
     assert (outcome.state, outcome.exit_code) == (State.FAILED, 1)
     assert "2m_temperature" in outcome.message
     assert outcome.files == ()
+    world.to_netcdf(tmp_path / "mended.nc", engine="netcdf4")
+    (tmp_path / "mended.nc").rename(tmp_path / "broken.nc")
+    assert shoot(tiny).state is State.DONE, "what was refused is not kept"
 
 
 def test_a_checkpoint_replaced_in_the_middle(
@@ -273,12 +277,15 @@ def test_another_source_when_the_states_are_there(job: Callable[..., JobFile], t
 
 
 def test_jobs_that_do_not_fit_their_checkpoint(job: Callable[..., JobFile]) -> None:
-    check_job(job())
+    check_job(job(), CYCLE)
     with pytest.raises(ConfigError, match=r"got 0.3 days, expected a multiple of the model's step of 12 h"):
-        check_job(job(days=0.3))
+        check_job(job(days=0.3), CYCLE)
     with pytest.raises(ConfigError, match="the forecast has no ozone"):
-        check_job(job(outputs=[{"variables": ["ozone"]}]))
+        check_job(job(outputs=[{"variables": ["ozone"]}]), CYCLE)
     with pytest.raises(ConfigError, match="'abacus', expected one of"):
-        check_job(job(device="abacus"))
+        check_job(job(device="abacus"), CYCLE)
     with pytest.raises(CheckpointError, match="no checkpoint at nix"):
-        check_job(job(checkpoint="nix"))
+        check_job(job(checkpoint="nix"), CYCLE)
+    members = {"members": 60, "perturbation": {"kind": "analysis"}}
+    with pytest.raises(DataError, match=r"gefs has no member 31, expected 0 \(control\) to 30; choose one of them"):
+        check_job(job(source={"kind": "gefs"}, **members), datetime(2026, 2, 1, tzinfo=UTC))

@@ -62,8 +62,11 @@ def test_the_command_of_units(job: JobFile, tmp_path: Path) -> None:
     assert line.endswith('a 100%% $$job/job.yaml"')
     assert "KillMode=mixed" in text
     timer = made("systemd-timer", job, tmp_path)
-    assert "OnCalendar=*-*-* *:00/15:00 UTC" in timer["sphercast-My_job.1-latest.timer"]
-    assert "SuccessExitStatus=75 143" in timer["sphercast-My_job.1-latest.service"]
+    assert "OnCalendar=*-*-* *:00/15:00 UTC" in timer["sphercast-My_job.1-once.timer"]
+    once = timer["sphercast-My_job.1-once.service"]
+    assert "SuccessExitStatus=75 143" in once
+    assert 'sphercast" schedule "' in once
+    assert once.count(" --once\n") == 1
 
 
 def test_the_line_of_cron(job: JobFile, tmp_path: Path) -> None:
@@ -81,15 +84,16 @@ def test_the_manifest_of_kubernetes(job: JobFile, tmp_path: Path) -> None:
     assert (manifest["apiVersion"], manifest["kind"]) == ("batch/v1", "CronJob")
     assert manifest["metadata"]["name"] == "sphercast-my-job-1"
     spec = manifest["spec"]
-    assert (spec["schedule"], spec["timeZone"]) == ("30 3,9,15,21 * * *", "Etc/UTC")
+    assert (spec["schedule"], spec["timeZone"]) == ("*/15 * * * *", "Etc/UTC")
     assert spec["concurrencyPolicy"] == "Forbid"
     once = spec["jobTemplate"]["spec"]
-    assert once["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [1, 2]
+    rules = [(rule["action"], rule.get("onExitCodes", {}).get("values")) for rule in once["podFailurePolicy"]["rules"]]
+    assert rules == [("FailJob", [1, 2]), ("Ignore", [75]), ("Ignore", None)]
     pod = once["template"]["spec"]
     assert pod["restartPolicy"] == "Never", "podFailurePolicy needs it"
     (container,) = pod["containers"]
     assert container["name"] == once["podFailurePolicy"]["rules"][0]["onExitCodes"]["containerName"]
-    assert container["command"][:3] == ["sphercast", "run", "/job/job.yaml"]
+    assert container["command"][:3] == ["sphercast", "schedule", "/job/job.yaml"]
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     assert container["volumeMounts"][1]["mountPath"] == str(job.folder)
 
@@ -102,15 +106,15 @@ def test_a_container_has_no_current_folder(tmp_path: Path) -> None:
 
 def test_cron_expressions_are_looked_at_every_half_hour(tmp_path: Path) -> None:
     job = a_job(tmp_path, cycles="0 0 * * mon")
-    (text,) = made("kubernetes", job, tmp_path).values()
-    assert yaml.safe_load(text)["spec"]["schedule"] == "*/30 * * * *"
+    (text,) = made("prefect", job, tmp_path).values()
+    assert 'cron="*/30 * * * *"' in text
 
 
 def test_no_recipe_starts_before_a_cycle_is_due(tmp_path: Path) -> None:
     """The latest would be the one before, which is done."""
     job = a_job(tmp_path, cycles=[0, 12], delay="3 h 10 s")
-    (text,) = made("kubernetes", job, tmp_path).values()
-    assert yaml.safe_load(text)["spec"]["schedule"] == "1 3,15 * * *"
+    (text,) = made("prefect", job, tmp_path).values()
+    assert 'cron="1 3,15 * * *"' in text
 
 
 class Prefect(types.ModuleType):
@@ -130,6 +134,7 @@ class Prefect(types.ModuleType):
 
 def test_the_flow_of_prefect(job: JobFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tried with Prefect 3.9 by hand; here with a stand-in."""
+    named: list[str] = []
     prefect, codes = Prefect(), {"2026-03-02T00": 0, "2026-03-02T06": 75, "2026-03-02T12": 1}
     monkeypatch.setitem(sys.modules, "prefect", prefect)
     (text,) = made("prefect", job, tmp_path).values()
@@ -140,7 +145,9 @@ def test_the_flow_of_prefect(job: JobFile, tmp_path: Path, monkeypatch: pytest.M
     def shoot(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
         assert command[1:3] == ["run", str(tmp_path / "a 100% $job" / "job.yaml")]
         cycle = command[command.index("--cycle") + 1]
-        return subprocess.CompletedProcess(command, codes[cycle], json.dumps({"cycle": cycle, "message": "so"}))
+        named.append(cycle)
+        told = {"cycle": cycle if cycle != "latest" else "2026-03-02T06", "message": "so"}
+        return subprocess.CompletedProcess(command, codes[cycle], json.dumps(told))
 
     monkeypatch.setattr(subprocess, "run", shoot)
     assert flow["make_cycle"]("2026-03-02T00")["cycle"] == "2026-03-02T00"
@@ -148,6 +155,10 @@ def test_the_flow_of_prefect(job: JobFile, tmp_path: Path, monkeypatch: pytest.M
         flow["make_cycle"]("2026-03-02T06")
     with pytest.raises(RuntimeError, match="exit code 1: so"):
         flow["make_cycle"]("2026-03-02T12")
+    codes["latest"] = 75
+    with pytest.raises(flow["TryLaterError"], match="so"):
+        flow["make_cycle"]()
+    assert named == ["2026-03-02T00", "2026-03-02T06", "2026-03-02T12", "latest", "2026-03-02T06"]
     worth = prefect.options["retry_condition_fn"]
     assert [worth(None, None, Ended(error)) for error in (flow["TryLaterError"](), RuntimeError(), None)] == [
         True, False, False,

@@ -69,6 +69,15 @@ def test_the_example_holds_every_key_and_the_defaults(tmp_path: Path) -> None:
         ({"delay": "13 h"}, "the deadline, 12 h, is not after the delay, 13 h; both count from the cycle"),
         ({"retention": {}}, "retention: got neither 'cycles' nor 'days'; give one, or leave 'retention' out"),
         ({"name": "a b"}, "name: String should match pattern"),
+        ({"source": {"kind": "folder", "path": "x", "control": 0}}, "give 'perturbation: {kind: analysis}' too"),
+        (
+            {"source": {"kind": "folder", "path": "x", "control": 10}, "perturbation": {"kind": "analysis"}},
+            "got source.control 10, expected one of the members 0 to 9",
+        ),
+        (
+            {"products": {"thresholds": ["2m_temprature>303"]}},
+            "thresholds.0.variable: expected a variable such as '2m_temperature', got '2m_temprature'; mend it",
+        ),
     ],
 )  # fmt: skip
 def test_mistakes(tmp_path: Path, values: dict[str, Any], words: str) -> None:

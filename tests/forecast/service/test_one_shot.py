@@ -195,6 +195,10 @@ def test_a_signal_is_noted_and_the_next_start_goes_on(tmp_path: Path, world: Wor
     assert (last.state, last.message) == (State.FORECASTING, "stopped by a signal; the next start goes on")
     world.gone[at(0)] = "the source has dropped it meanwhile"
     assert shoot(job, world, at(0)).state is State.DONE
+    with serving(job, world) as service:
+        entry, events = service.ledger.entry(at(0)), service.ledger.events(at(0))
+    assert [event.state for event in events].count(State.FETCHING) == 1, "what is there is not fetched"
+    assert (entry.attempts, entry.started) == (2, at(5))
 
 
 def test_cancelled_while_it_runs(tmp_path: Path, world: World) -> None:

@@ -112,17 +112,20 @@ class World:
             raise self.trouble[name, cycle].pop(0)
 
 
-def fake_forecast(cycle: datetime, folder: Path, stopped: tuple[int, ...] = ()) -> Manifest:
+def fake_forecast(
+    cycle: datetime, folder: Path, stopped: tuple[int, ...] = (), files: tuple[str, ...] = ("forecast.nc",)
+) -> Manifest:
     work = folder / ".forecast.partial"
     work.mkdir(parents=True, exist_ok=True)
-    (work / "forecast.nc").write_text(f"forecast of {cycle}")
+    for file in files:
+        (work / file).write_text(f"{file} of {cycle}")
     why = [{"member": member, "step": 1, "time": "x", "reason": "NaN"} for member in stopped]
     manifest = Manifest(
         complete=not stopped, initial_time=f"{cycle:%Y-%m-%dT%H}", members=(0, 1, 2), steps=4, step_hours=6.0,
         hours_complete=24.0, stopped=tuple(why), checkpoint="planet", checkpoint_sha256="0", seed=0, initial_data="x",
         initial_sha256="0", versions={}, started="x", finished="x",
     )  # fmt: skip
-    written = publish(work, folder, ["forecast.nc"], manifest)
+    written = publish(work, folder, files, manifest)
     shutil.rmtree(work)
     return written
 

@@ -1,0 +1,49 @@
+/* Mouse, pen and fingers on a map: point, pick, drag, wheel, pinch. */
+"use strict";
+
+(() => {
+  const STILL = 5; // pixels within which a press is a click and no drag
+
+  function inside(node, event) {
+    const box = node.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+
+  const spread = (pointers) => {
+    const [one, other] = [...pointers.values()];
+    return Math.hypot(one.x - other.x, one.y - other.y);
+  };
+
+  /** Call `on.point(x, y)`, `on.leave()`, `on.pick(x, y)`, `on.drag(dx, dy)` and `on.wheel(up)` for a node. */
+  sphercast.drags = (node, on) => {
+    const down = new Map();
+    let moved = false, apart = 0;
+    node.addEventListener("pointerdown", (event) => {
+      down.set(event.pointerId, { x: event.clientX, y: event.clientY });
+      moved = down.size > 1;
+      if (down.size === 2) apart = spread(down);
+    });
+    node.addEventListener("pointermove", (event) => {
+      const from = down.get(event.pointerId);
+      if (!from) return on.point(...inside(node, event));
+      const [dx, dy] = [event.clientX - from.x, event.clientY - from.y];
+      if (!moved && Math.hypot(dx, dy) < STILL) return undefined;
+      moved = true;
+      node.setPointerCapture(event.pointerId);
+      down.set(event.pointerId, { x: event.clientX, y: event.clientY });
+      if (down.size === 1) return on.drag(dx, dy);
+      if (Math.abs(Math.log(spread(down) / apart)) > 0.2) { on.wheel(spread(down) > apart); apart = spread(down); }
+      return undefined;
+    });
+    node.addEventListener("pointerup", (event) => {
+      if (down.delete(event.pointerId) && !moved) on.pick(...inside(node, event));
+    });
+    node.addEventListener("pointercancel", (event) => down.delete(event.pointerId));
+    node.addEventListener("pointerleave", (event) => { if (!down.has(event.pointerId)) on.leave(); });
+    node.addEventListener("wheel", (event) => {
+      if (!event.ctrlKey && !event.metaKey && sphercast.state.zoom === 1 && event.deltaY > 0) return;
+      event.preventDefault();
+      on.wheel(event.deltaY < 0);
+    }, { passive: false });
+  };
+})();

@@ -1,0 +1,99 @@
+"""Whether maps and scores of a job can be had from its forecast, before hours are spent on it."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from data_pipeline.errors import ConfigError, SphercastError
+from data_pipeline.times import HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from forecast.output.layout import Selection
+    from forecast.service.job_file import JobFile
+    from forecast.service.job_sections import Plot
+
+_ENOUGH = 2
+"""Members of what is drawn to see whether it can be: stamps of all take long."""
+
+
+def check_afterwards(job: JobFile, held: Selection) -> None:
+    """Raise a ConfigError for the first map or score that cannot be made of ``held``, the main output's fields."""
+    if job.plots:
+        run = _blank(held)
+        for plot in job.plots:
+            try:
+                _check_plot(run, plot, [f"{member}" for member in held.members])
+            except SphercastError as error:
+                words = re.sub(r"--(?=[a-z])", "", f"{error}")  # options of a command are keys here
+                raise ConfigError(f"the map {plot.name} cannot be drawn: {words}") from error
+    if job.scores is not None and job.scores.scores is not None:
+        check_scores(job.scores.scores, len(held.members))
+
+
+def check_scores(names: Sequence[str], members: int) -> None:
+    """Raise a ConfigError for a name that no score has, a ScoreError for one that so few ``members`` do not have."""
+    from evaluation.answerable import check_sizes
+    from evaluation.metrics.registry import METRICS
+    from evaluation.question import Question
+
+    for name in names:
+        if name not in METRICS:
+            close = get_close_matches(name, METRICS, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ConfigError(f"scores: there is no score {name!r}; {hint}'sphercast score list' has them all")
+    check_sizes(Question(metrics=tuple(names)), [members])
+
+
+def options_of(plot: Plot) -> dict[str, Any]:
+    """What ``evaluation.plots.Request`` has of a map."""
+    return {**plot.model_dump(exclude={"name", "kind", "below"}), "above": not plot.below}
+
+
+def _check_plot(run: xr.Dataset, plot: Plot, members: Sequence[str]) -> None:
+    """By drawing it of a field of zeros; what it is to be drawn against may not have come yet."""
+    from evaluation.plots import Request, figure_of
+
+    if plot.member is not None and plot.member not in members:
+        raise ConfigError(f"there is no member {plot.member}, expected one of {members[0]} to {members[-1]}; mend it")
+    request = Request(**{**options_of(plot), "member": plot.member and members[0]})
+    if plot.against is None and plot.climatology is None:
+        figure_of(run, plot.kind, request)
+        return
+    request.check(plot.kind)
+    request.sheet(request.of(run).grid)
+
+
+def _blank(held: Selection) -> xr.Dataset:
+    """A run as the evaluation reads it from the main output: all zero, missing on levels that a variable lacks."""
+    places = held.space.places
+    latitude, longitude = np.asarray(places["latitude"]), np.sort(np.mod(places["longitude"], 360.0))
+    members, leads = held.members[:_ENOUGH], (held.times - held.initial_time) / HOUR
+    fields = {}
+    for name, levels in held.channels.variables.items():
+        with_level = {"level": len(held.levels)} if levels else {}
+        sizes = {
+            "lead_time": leads.size, "realization": len(members), **with_level, "latitude": latitude.size,
+            "longitude": longitude.size,
+        }  # fmt: skip
+        values = _zeros(held.levels, levels)[:, None, None] if levels else np.float64(0)
+        fields[name] = (tuple(sizes), np.broadcast_to(values, tuple(sizes.values())))
+    return xr.Dataset(
+        fields,
+        {
+            "lead_time": (leads * HOUR).astype("timedelta64[ns]"), "realization": list(members), "level": held.levels,
+            "latitude": latitude, "longitude": longitude, "initial_time": held.initial_time.astype("datetime64[ns]"),
+        },
+    )  # fmt: skip
+
+
+def _zeros(levels: Sequence[int], held: Sequence[int]) -> NDArray[np.float64]:
+    return np.where(np.isin(levels, held), 0.0, np.nan)

@@ -1,0 +1,86 @@
+"""Maps and scores that a forecast cannot have are found before it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data_pipeline.channels import Channels
+from data_pipeline.errors import ConfigError, ScoreError
+from data_pipeline.grid import Grid
+from evaluation.plots import KINDS
+from forecast.cli_jobs_checks import check_afterwards, check_scores
+from forecast.output import EnsembleLayout
+from forecast.output.layout import select
+from forecast.service.job_file import JobFile
+
+VARIABLES: dict[str, Any] = {
+    "geopotential": [500, 850], "temperature": [850], "u_component_of_wind": [500, 850],
+    "v_component_of_wind": [500, 850], "mean_sea_level_pressure": None,
+}  # fmt: skip
+START = np.datetime64("2001-01-05", "ns")
+LAYOUT = EnsembleLayout(
+    Channels.of(VARIABLES), Grid.equiangular(8, 16, poles=False), range(3), START,
+    START + np.arange(1, 5) * np.timedelta64(6, "h"),
+)  # fmt: skip
+
+
+def check(**values: Any) -> None:
+    given = {"name": "t", "checkpoint": "planet", "source": {"kind": "gefs"}, "folder": "x", "members": 3, "days": 1}
+    job = JobFile.model_validate({**given, **values})
+    assert job.main_output is not None
+    check_afterwards(job, select(LAYOUT, job.main_output))
+
+
+def check_plot(output: dict[str, Any] | None = None, **values: Any) -> None:
+    plot = {"name": "z.png", "variable": "geopotential", "level": 500, **values}
+    check(plots=[plot], outputs=[output or {}])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_can_be_drawn(kind: str) -> None:
+    needs = {"probability": {"threshold": 550}, "difference": {"against": "nix.nc"}, "efi": {"climatology": "nix.nc"}}
+    check_plot(kind=kind, **needs.get(kind, {}))
+
+
+def test_of_a_region_across_the_meridian() -> None:
+    check_plot(output={"region": [-60, 60, -60, 60]}, region="box:-30,30,-40,40", lead=24)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"variable": "geopotentail"}, "no variable 'geopotentail'; the forecast has geopotential, "),
+        ({"lead": 999}, "no lead 999 h in this forecast"),
+        ({"level": 555}, "no level 555 for geopotential; the forecast has (hPa): 500, 850"),
+        ({"variable": "temperature"}, "temperature on 500 hPa has no value"),
+        ({"region": "atlantis"}, "no map of the region 'atlantis'"),
+        ({"kind": "difference", "against": "nix.nc", "region": "atlantis"}, "no map of the region 'atlantis'"),
+        ({"kind": "efi", "climatology": "nix.nc", "level": 4}, "no level 4 for geopotential"),
+        ({"kind": "efi", "threshold": 4, "climatology": "nix.nc"}, "a map of kind 'efi' has no threshold"),
+        ({"projection": "mercator"}, "unknown projection 'mercator'"),
+        ({"kind": "member", "member": "7"}, "there is no member 7, expected one of 0 to 2"),
+        ({"kind": "probability"}, "a probability map needs a threshold: pass threshold VALUE in dam"),
+        ({"kind": "difference"}, "a difference needs something to subtract"),
+        ({"output": {"lead_hours": [6]}, "lead": 12}, "no lead 12 h in this forecast; it has (hours): 6"),
+    ],
+)
+def test_what_cannot(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_plot(**values)
+    assert str(caught.value).startswith("the map z.png cannot be drawn: ")
+    assert words in str(caught.value)
+
+
+def test_scores() -> None:
+    check(scores={"truth": "sample", "scores": ["crps", "acc"]})
+    with pytest.raises(
+        ConfigError, match=r"^scores: there is no score 'crpss'; did you mean 'crps'\? '[a-z ]*' has th"
+    ):
+        check(scores={"truth": "sample", "scores": ["crpss"]})
+    with pytest.raises(ConfigError, match=r"^scores: there is no score '!'; 'sphercast score list' has them all$"):
+        check_scores(["!"], 10)
+    with pytest.raises(ScoreError, match="crps cannot be had from 1 member"):
+        check_scores(["crps"], 1)
