@@ -65,10 +65,10 @@ def score_tables(scores: xr.Dataset, question: Question) -> str:
         if done and sum(text.count("\n") for text in [*tables, *own]) > _MOST_LINES:
             break
         tables, done = [*tables, *own], [*done, name]
-    return "\n\n".join([*tables, *_elsewhere(scores, [name for name in held if name not in done])])
+    return "\n\n".join([*tables, *_elsewhere(scores, [name for name in held if name not in done], also=bool(tables))])
 
 
-def _elsewhere(scores: xr.Dataset, names: Sequence[str]) -> list[str]:
+def _elsewhere(scores: xr.Dataset, names: Sequence[str], *, also: bool) -> list[str]:
     """What is in the file and in no table, in words."""
     regions = scores["region"].values.tolist() if "region" in scores.dims else []
     groups = scores["group"].values.tolist() if "group" in scores.dims else []
@@ -80,11 +80,8 @@ def _elsewhere(scores: xr.Dataset, names: Sequence[str]) -> list[str]:
     words = "; ".join(filter(None, others))
     if not words:
         return []
-    return [
-        fill(
-            f"Also in the file, {words}. See them with 'sphercast score plot', or --json.", 100, break_on_hyphens=False
-        )
-    ]
+    listed = fill(f"{'Also in' if also else 'In'} the file, {words}", 100, break_on_hyphens=False)
+    return [f"{listed}\nSee them with 'sphercast score plot', or --json"]
 
 
 def _few(names: Sequence[str]) -> str:
@@ -125,11 +122,16 @@ def crps_table(
         scores = scores.sel(region=scores["region"].values[0])
     places += [str(scores.attrs["group"])] if "group" in scores.attrs else []
     leads = _shown_leads(scores["lead_time"].values)
-    reference = _reference(scores["model"].values.tolist())
+    fields = _fields(scores, variables, levels, metric_name)
+    reference = _reference([model for model in scores["model"].values.tolist() if _has(fields, model)])
     lines = _heading(scores, leads, reference, metric_name, places)
-    for field in _fields(scores, variables, levels, metric_name):
+    for field in fields:
         lines += ["", *_block(field.isel(lead_time=leads), reference, metric(metric_name).direction)]
     return "\n".join(lines)
+
+
+def _has(fields: Sequence[xr.DataArray], model: str) -> bool:
+    return any(bool(field.sel(model=model).notnull().any()) for field in fields)
 
 
 def _reference(models: Sequence[str]) -> str | None:
@@ -232,9 +234,13 @@ def _gain(field: xr.DataArray, model: str, direction: Direction) -> Floats:
 
 
 def _decimals(values: Floats) -> int:
-    """Decimals that show the smallest score with three figures, at most four."""
-    positive = np.abs(values[np.isfinite(values) & (values != 0)])
-    return int(np.clip(2 - floor(log10(positive.min())), 0, 4)) if positive.size else 2
+    """Decimals that show the smallest score with three figures, at most four, and that leave columns apart."""
+    finite = values[np.isfinite(values)]
+    sizes = np.abs(finite[finite != 0])
+    decimals = int(np.clip(2 - floor(log10(sizes.min())), 0, 4)) if sizes.size else 2
+    while decimals and any(len(f"{value:.{decimals}f}") > _COLUMN_WIDTH - 2 for value in finite):
+        decimals -= 1
+    return decimals
 
 
 def _row(label: str, cells: Sequence[str], marks: Sequence[bool] | Floats = ()) -> str:

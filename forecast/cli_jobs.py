@@ -193,12 +193,13 @@ def serving(path: Path, log: Log | None = None) -> Iterator[Service]:
 
 def _work(job: JobFile, clock: Clock) -> Work:
     """What the job does; torch is loaded when a cycle needs it, so that a scheduler that waits is small."""
+    from forecast.cli_jobs_report import report_steps
     from forecast.cli_jobs_steps import plot_steps, scorer
     from forecast.service.product_steps import product_steps
     from forecast.service.work import Work
 
     progress = sys.stderr.isatty()
-    steps = (*product_steps(job, progress=progress), *plot_steps(job))
+    steps = (*product_steps(job, progress=progress), *plot_steps(job), *report_steps(job))
 
     @cache
     def made() -> Work:

@@ -13,7 +13,7 @@ from data_pipeline.errors import ConfigError, SphercastError
 from data_pipeline.times import HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,8 +27,9 @@ _ENOUGH = 2
 
 def check_afterwards(job: JobFile, held: Selection) -> None:
     """Raise a ConfigError for the first map or score that cannot be made of ``held``, the main output's fields."""
-    if job.plots:
+    if job.plots or job.places:
         run = _blank(held)
+        _check_places(run, job.places)
         for plot in job.plots:
             try:
                 _check_plot(run, plot, [f"{member}" for member in held.members])
@@ -51,6 +52,17 @@ def check_scores(names: Sequence[str], members: int) -> None:
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise ConfigError(f"scores: there is no score {name!r}; {hint}'sphercast score list' has them all")
     check_sizes(Question(metrics=tuple(names)), [members])
+
+
+def _check_places(run: xr.Dataset, places: Mapping[str, tuple[float, float]]) -> None:
+    from evaluation.plots.places import Local
+    from evaluation.plots.places.place import Place
+
+    for name, (latitude, longitude) in places.items():
+        try:
+            Local.of(run, Place(latitude, longitude, name))
+        except SphercastError as error:
+            raise ConfigError(f"the report has no meteogram of {name}: {error}") from error
 
 
 def options_of(plot: Plot) -> dict[str, Any]:

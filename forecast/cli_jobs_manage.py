@@ -85,7 +85,7 @@ def jobs_retry(
         bool, typer.Option("--fresh", help="Forget what was fetched and begun; what is published stays.")
     ] = False,
 ) -> None:
-    """Make a cycle due again that failed, was missed, cancelled or removed."""
+    """Make a cycle due again that failed, was missed, cancelled, removed or lost, or the scores of one that is done."""
     from forecast.service.requests import retry
 
     with serving(job) as service:

@@ -12,7 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("data_pipeline", "forecast", "evaluation")
-DATA = ("*.py", "*.nc", "*.safetensors", "*.template", "*.json", "README.md", "LICENSE", "py.typed")
+DATA = (
+    "*.py", "*.nc", "*.safetensors", "*.template", "*.json", "*.html", "*.css", "*.js", "*.svg",
+    "README.md", "LICENSE*", "py.typed",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from evaluation.estimates import estimate
+from evaluation.metrics.event_tables import twin_of
 from evaluation.metrics.registry import metric
 from evaluation.significance import MINIMUM_TIMES, TESTS, spacing
 
@@ -46,8 +47,9 @@ def diagram_intervals(sums: xr.Dataset, names: Sequence[str], trial: Trial) -> x
 
 def _is_kept(sums: xr.Dataset, name: str) -> bool:
     """Whether there are series; one of several tables that can stand for each other is enough."""
-    held = [sums[f"total_{own}"] for own in metric(name).statistics if f"total_{own}" in sums]
-    return bool(held) and all("initial_time" in total.dims for total in held)
+    held = {own for own in metric(name).statistics if f"total_{own}" in sums}
+    whole = all(own in held or twin_of(own) in held for own in metric(name).statistics)
+    return whole and all("initial_time" in sums[f"total_{own}"].dims for own in held)
 
 
 def band_words(trial: Trial, series: Sequence[NDArray[np.datetime64]]) -> str:

@@ -96,6 +96,8 @@ def _at(
         by = by_of(scores)
         group = asked.groups(field["group"].values.tolist(), by, 1)[0]
         field, words = field.sel(group=group), [*words, group_name(str(by), group)]
+    else:
+        asked.groups([], None, 1)
     field = asked.along(field)
     for axis in [str(dim) for dim in field.dims if dim not in ("model", *_PLACES)]:
         labels = field[axis].values.tolist()

@@ -131,7 +131,7 @@ def _diagram(path: Path, kind: str, asked: Asked) -> Figure:
     diagram = DIAGRAMS[kind]
     name = asked.score or diagram.metric
     scores = read_scores(path)
-    if _is_map(scores.attrs):
+    if "latitude" in scores.dims:
         raise ScoreError(f"{path} is a map of points, of which there is no {kind}; score again without --regions map")
     fields = {str(own.attrs["variable"]): own for own in scores.data_vars.values() if "variable" in own.attrs}
     variable = asked.variable_of(fields, str(path))

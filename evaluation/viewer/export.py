@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,15 +83,16 @@ def _check_size(pieces: Pieces, folder: Path, tell: Callable[[str], object]) -> 
 
 def _stamp(pieces: Pieces) -> bytes:
     """What an export is made of: the page's files, what is offered, and the state of the files that it is read from."""
-    files = {own: _state(Path(own)) for own in pieces.files}
+    files = [_state(Path(own)) for own in pieces.files]
     offered = (pieces.make(META) or b"").decode("ascii")
-    page = {name: len(content) for name, content in page_files().items()}
+    page = {name: sha256(content).hexdigest() for name, content in page_files().items()}
     return json.dumps({"files": files, "page": page, "offered": offered}, indent=1).encode("ascii")
 
 
 def _state(path: Path) -> Mapping[str, Any]:
-    """Size and time of change; nothing of what is no file here, such as a URL."""
-    return {"bytes": path.stat().st_size, "changed": path.stat().st_mtime_ns} if path.exists() else {}
+    """Name, size and time of change; the name alone of what is no file here, such as a URL."""
+    found = {"name": path.name}
+    return {**found, "bytes": path.stat().st_size, "changed": path.stat().st_mtime_ns} if path.exists() else found
 
 
 def _check_same(folder: Path, stamp: bytes) -> None:

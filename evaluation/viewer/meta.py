@@ -10,6 +10,7 @@ import pandas as pd
 from data_pipeline.variables import VARIABLES
 from evaluation.plots.fields import components_of, holds
 from evaluation.plots.places.members import CONTROL
+from evaluation.plots.reference import ANALYSIS
 from evaluation.plots.style import style_of
 from evaluation.plots.titles import capital, moment
 from evaluation.viewer.catalogue import lead_hours, member_names
@@ -17,12 +18,13 @@ from evaluation.viewer.products import STATISTICS
 
 if TYPE_CHECKING:
     import xarray as xr
+    from numpy.typing import NDArray
 
     from data_pipeline.grid import Grid
     from evaluation.viewer.catalogue import Catalogue, Entry
     from evaluation.viewer.sides import ForecastSide, OtherSide
 
-_LAYOUT = {"path", "files", "members", "channels"}
+_LAYOUT = {"path", "files", "members", "channels", ANALYSIS}
 """Attributes that say how a file is laid out, not where it came from."""
 _LONGEST = 300
 
@@ -71,23 +73,34 @@ def _lead(hours: float, initial: pd.Timestamp) -> dict[str, Any]:
 def _forecast(side: ForecastSide) -> dict[str, Any]:
     names = member_names(side.run)
     return {
-        "name": side.name, "kind": "forecast", "members": len(names), "control": control_of(side.run),
+        "name": side.name, "kind": "forecast", "members": len(names), "names": names, "control": control_of(side.run),
         "about": _about(side.run), "has": [True] * len(side.leads),
     }  # fmt: skip
 
 
 def _other(side: OtherSide, catalogue: Catalogue) -> dict[str, Any]:
     example = side.example
+    names = member_names(example)
     return {
         "name": side.name, "kind": "analysis" if side.is_analysis else "forecast",
-        "members": len(member_names(example)), "control": control_of(example), "about": _about(example),
+        "members": len(names), "names": names, "control": control_of(example), "about": _about(example),
         "has": side.has,
         "lacks": [[not holds(example, entry.name, level) for level in entry.levels] for entry in catalogue.entries],
     }  # fmt: skip
 
 
+def columns(grid: Grid) -> NDArray[np.intp]:
+    """The order of columns from west to east: a region across Greenwich begins behind its gap, the globe at 0."""
+    longitude = np.asarray(grid.longitude)
+    if grid.is_periodic:
+        return np.arange(longitude.size)
+    gaps = np.diff([*longitude, longitude[0] + 360.0])
+    return np.roll(np.arange(longitude.size), -(int(gaps.argmax()) + 1))
+
+
 def _axes(grid: Grid) -> dict[str, Any]:
-    return {"latitude": list(grid.latitude), "longitude": list(grid.longitude), "periodic": grid.is_periodic,
+    longitude = [grid.longitude[column] for column in columns(grid)]
+    return {"latitude": list(grid.latitude), "longitude": longitude, "periodic": grid.is_periodic,
             "poles": [_near_pole(grid, 0), _near_pole(grid, -1)]}  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from evaluation.plots.titles import moment
 from evaluation.viewer.catalogue import Selection, catalogue
 from evaluation.viewer.coasts import RESOLUTIONS, coasts
 from evaluation.viewer.encoding import packed, quantize, script
-from evaluation.viewer.meta import control_of, meta
+from evaluation.viewer.meta import columns, control_of, meta
 from evaluation.viewer.products import MOST_THRESHOLDS, STATISTICS, member_of, threshold_of
 from evaluation.viewer.scales import Scales, scales
 from evaluation.viewer.series import PERCENTS, Blocks
@@ -177,7 +177,7 @@ class Pieces:
 
     def _field(self, side: str, variable: int, level: int, lead: int, product: str) -> dict[str, Any]:
         ensemble = self._ensemble(side, variable, level, lead, member_of(product))
-        quantized = quantize(self._values(ensemble, variable, level, product))
+        quantized = quantize(self._values(ensemble, variable, level, product)[:, columns(ensemble.grid)])
         return {
             "shape": list(quantized.codes.shape), "scale": quantized.scale, "offset": quantized.offset,
             "initial": moment(ensemble.initial_time), "hours": ensemble.lead,
@@ -200,7 +200,7 @@ class Pieces:
             (side, variable, level), lambda lead: where.ensemble(entry.name, entry.levels[level], lead),
             len(self.catalogue.leads), control_of(run),
         )  # fmt: skip
-        return made.row(row)
+        return made.row(row, columns(where.grid))
 
 
 def _is_position(text: str, size: int) -> bool:

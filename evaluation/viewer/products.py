@@ -71,7 +71,7 @@ def thresholds(edges: tuple[float, ...], low: float, high: float) -> tuple[float
     """At most ``MOST_THRESHOLDS`` of the class edges that lie between two values, evenly chosen.
 
     >>> thresholds((0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0), 0.5, 6.5)
-    (1.0, 2.0, 4.0, 5.0, 6.0)
+    (1.0, 2.0, 3.0, 5.0, 6.0)
     """
     inside = [edge for edge in edges if low < edge < high]
     places = np.linspace(0, max(len(inside) - 1, 0), MOST_THRESHOLDS).round()

@@ -40,7 +40,7 @@ class Scales:
 def scales(
     ensemble: Callable[[int], EnsembleField], difference: Callable[[int], EnsembleField] | None, leads: int
 ) -> Scales:
-    """Scales that fit the first, middle and last of ``leads``, of which ``ensemble`` gives each.
+    """Scales that fit the first and the last of ``leads``, of which ``ensemble`` gives each.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def _known(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.
 
 def _sampled(ensemble: Callable[[int], EnsembleField], leads: int) -> list[EnsembleField]:
     found, refused = [], None
-    for lead in sorted({0, leads // 2, leads - 1}):
+    for lead in sorted({0, leads - 1}):
         try:
             found.append(ensemble(lead))
         except DataError as error:

@@ -44,12 +44,12 @@ class Block:
     offset: tuple[float, ...]
     gaps: tuple[tuple[int, str], ...]
 
-    def row(self, row: int) -> dict[str, Any]:
-        """What the page needs of a row of points: codes (lead, quantity, column)."""
+    def row(self, row: int, columns: NDArray[np.intp]) -> dict[str, Any]:
+        """What the page needs of a row of points: codes (lead, quantity, column), the columns in this order."""
         return {
             "quantities": list(self.quantities), "scale": list(self.scale), "offset": list(self.offset),
             "gaps": [{"lead": lead, "words": words} for lead, words in self.gaps],
-            "shape": list(self.codes.shape[1:]), "data": packed(self.codes[row]),
+            "shape": list(self.codes.shape[1:]), "data": packed(self.codes[row][..., columns]),
         }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
+from data_pipeline.times import shown
 from evaluation.plots.fields import select
 from evaluation.plots.grids import onto, shared_grid
 from evaluation.plots.reference import ANALYSIS, at_time, opened
@@ -85,7 +86,10 @@ class OtherSide:
         name = Path(against).name if isinstance(against, str | Path) else "the other"
         side = cls(name, opened(against), beside.times, beside.run["initial_time"].values.item())
         if not any(side.has):
-            at_time(side.found, beside.times[-1], side.start, str(against))
+            raise DataError(
+                f"{against} has no field valid at any lead time of the forecast, {shown(beside.times[0])} to "
+                f"{shown(beside.times[-1])}; give another --against, or another --init"
+            )
         return side
 
     @cached_property
@@ -121,10 +125,10 @@ class OtherSide:
 
     def ensemble(self, variable: str, level: int | None, lead: int, member: int | None = None) -> EnsembleField:
         """As ``Side``."""
-        shown = _selected(self.moment(lead), variable, level, member)
-        if shown.grid != self.grid:
+        found = _selected(self.moment(lead), variable, level, member)
+        if found.grid != self.grid:
             raise DataError(f"{self.name} has several grids, expected one; give one forecast alone")
-        return shown
+        return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from forecast.service.job_sections import (
     CatchUp,
     Hooks,
     Memory,
+    Place,
     Plot,
     Poll,
     Retention,
@@ -69,6 +70,8 @@ class JobFile(BaseModel):
     at_once: int = Field(default=1, ge=1)
     products: ProductsConfig | None = None
     plots: tuple[Plot, ...] = ()
+    report: bool = False
+    places: dict[str, Place] = Field(default_factory=dict)
     scores: Scores | None = None
     retention: Retention | None = None
     hooks: Hooks = Hooks()
@@ -90,8 +93,12 @@ class JobFile(BaseModel):
             raise ValueError(f"the deadline, {deadline}, is not after the delay, {delay}; both count from the cycle")
         if isinstance(self.source, FolderSource) and self.source.control is not None:
             self._check_control(self.source.control)
-        if self.main_output is None and (self.products or self.plots or self.scores):
-            raise ValueError("products, plots and scores are made of an output of all members without points; add one")
+        if self.main_output is None and (self.products or self.plots or self.report or self.scores):
+            raise ValueError(
+                "products, plots, the report and scores are made of an output of all members without points; add one"
+            )
+        if self.places and not self.report:
+            raise ValueError("places are for the meteograms of a report; give 'report: true' too")
         products = (self.products or ProductsConfig()).name
         names = [products, SCORES, *(output.name for output in self.outputs), *(plot.name for plot in self.plots)]
         if len(set(names)) < len(names):

@@ -54,6 +54,9 @@ Source = Annotated[
 ]
 
 
+Place = tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=360)]]
+"""Latitude and longitude in degrees."""
+
 Memory = Annotated[int, BeforeValidator(_bytes)]
 
 

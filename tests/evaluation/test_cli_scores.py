@@ -140,3 +140,13 @@ def test_tracks_say_what_cannot_be_read_and_what_would_help(two_runs: list[Path]
     said = refusal("find", two_runs[0], "--kind", "tropical", "--ground", "sample", "--out", tmp_path / "t.csv",
                    app=tracks_app)  # fmt: skip
     assert "; pass --allow-missing to leave them out" in said
+
+
+def test_tracks_as_a_forecast_and_several_runs_in_one_file_are_refused(two_runs: list[Path], tmp_path: Path) -> None:
+    said = refusal("score", tmp_path / "ours.csv", tmp_path / "theirs.csv", app=tracks_app)
+    assert said.endswith("then the truth, which may be tracks; e.g. sphercast tracks score forecast.nc best-tracks.csv")
+    assert f"got the tracks {tmp_path / 'ours.csv'} as a forecast, expected forecasts" in said
+    (tmp_path / "broken.nc").write_bytes(b"CDF")
+    error = invoked("find", tmp_path / "broken.nc", "--out", tmp_path / "t.csv", app=tracks_app).exception
+    assert "is neither a run of a forecast (" in str(error)
+    assert ") nor states (" in str(error)

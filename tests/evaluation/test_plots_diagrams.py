@@ -232,7 +232,7 @@ def test_a_map_has_no_diagram(tmp_path):
     field = xr.DataArray(np.ones((1, 1, 2, 2)), dims=("model", "lead_time", "latitude", "longitude"),
                          coords={"lead_time": [24.0]}, attrs={"variable": "t", "metric": "crps"})  # fmt: skip
     xr.Dataset({"crps_t": field}).to_netcdf(path, engine="netcdf4")
-    with pytest.raises(ScoreError, match="the scores are a map of points, expected those of regions; score again"):
+    with pytest.raises(ScoreError, match=r"map\.nc is a map of points, of which there is no"):
         draw_scores([path], tmp_path / "a.png", kind="rank_histogram", variable="t")
 
 

@@ -125,7 +125,8 @@ def test_what_cannot_be_drawn(files, tmp_path, options, message):
 
 
 def test_kinds():
-    assert KINDS == ("curve", "spread_error", "rank_histogram", "reliability", "roc", "spread_skill")
+    assert KINDS == ("curve", "spread_error", "rank_histogram", "reliability", "roc", "spread_skill", "spectrum",
+                     "economic_value", "map", "joint")  # fmt: skip
 
 
 def test_a_legend_covers_no_panel(drawn, grouped, tmp_path):
@@ -174,7 +175,7 @@ def test_one_group_is_chosen(drawn, grouped, tmp_path, monkeypatch):
     assert "500 hPa geopotential height" in texts(drawn["figure"]), "the only level need not be named"
     with pytest.raises(ScoreError, match="got --group 05 of scores by month, expected --group with one of 01, 02, 03"):
         draw_scores([grouped], tmp_path / "a.png", variable="2m_temperature", group="05")
-    monkeypatch.setattr("evaluation.plots.scores._MOST_GROUPS", 2)
+    monkeypatch.setattr("evaluation.plots.scores.MOST_PANELS", 2)
     with pytest.raises(ScoreError, match="got scores by month, expected --group with one of 01, 02, 03"):
         draw_scores([grouped], tmp_path / "a.png", variable="2m_temperature")
 

@@ -12,7 +12,7 @@ from data_pipeline.errors import ScoreError
 from evaluation.question import Question
 from evaluation.score import score
 from evaluation.scored import Scored
-from evaluation.table import crps_table
+from evaluation.table import _few, crps_table, score_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,3 +124,54 @@ def test_any_baseline_is_a_reference_and_without_one_there_is_no_skill() -> None
     alone = crps_table(scores.sel(model=["forecast"]), variables=["specific_humidity"]).splitlines()
     assert alone[1] == "Lower is better"
     assert alone[-1] == "  forecast            0.981   1.961"
+
+
+def test_the_region_is_named_and_others_are_told(two_runs: list[Path], truth: xr.Dataset) -> None:
+    question = Question(metrics=("crps",), regions=("tropics", "europe"), variables=("2m_temperature",))
+    text = score_tables(score(two_runs, truth, question).scores, question)
+    assert text.startswith("Fair CRPS, tropics: area-weighted mean over 2 initial times, 4 members\n")
+    assert text.endswith("Also in the file, regions: europe\nSee them with 'sphercast score plot', or --json")
+
+
+def test_tables_are_of_the_scores_that_were_asked_for(two_runs: list[Path], truth: xr.Dataset) -> None:
+    names = ("rank_histogram", "rmse", "spread", "spread_skill", "bias", "mae")
+    question = Question(metrics=names, variables=("2m_temperature",))
+    scores = score(two_runs, truth, question).scores
+    text = score_tables(scores, question)
+    titles = [line.split(",")[0] for line in text.splitlines() if "area-weighted mean" in line]
+    assert titles == ["RMSE", "Spread", "Spread/skill", "Bias"]
+    assert "Lower is better, * beats every baseline; skill score: 1 - score / score of persistence" in text
+    assert "Neither way is better\n" in text
+    assert "Best at 1\n" in text, "persistence has none"
+    assert "Best at 0, * beats every baseline\n" in text
+    assert "rank_histogram" in text.splitlines()[-2]
+    assert max(map(len, text.splitlines())) <= 100
+    bias = crps_table(scores, metric_name="bias").splitlines()
+    ours, theirs = (next(line for line in bias if name in line) for name in ("  forecast", "  persistence"))
+    values = [float(cell.rstrip("*")) for cell in ours.split()[1:]]
+    others = [float(cell) for cell in theirs.split()[1:]]
+    marks = [cell.endswith("*") for cell in ours.split()[1:]]
+    assert marks == [abs(own) < abs(other) for own, other in zip(values, others, strict=True)]
+
+
+def test_each_group_has_a_table_and_a_map_has_none(two_runs: list[Path], truth: xr.Dataset) -> None:
+    asked = {"metrics": ("crps",), "variables": ("2m_temperature",)}
+    question = Question(**asked, by="hour")
+    text = score_tables(score(two_runs, truth, question).scores, question)
+    assert "Fair CRPS, global, from 00 UTC: area-weighted mean over 1 initial time, 4 members\n" in text
+    assert "Fair CRPS, global, from 12 UTC: area-weighted mean over 1 initial time, 4 members\n" in text
+    question = Question(**asked, regions=("map",))
+    text = score_tables(score(two_runs, truth, question).scores, question)
+    assert text == "scores at every point: crps; draw them with 'sphercast score plot'"
+
+
+def test_many_names_are_cut_short_and_baselines_without_a_score_are_not_beaten() -> None:
+    scores = made([24.0, 48.0])
+    none = (
+        scores["crps_specific_humidity"]
+        .where(scores["model"] != "climatology")
+        .assign_attrs(scores["crps_specific_humidity"].attrs)
+    )
+    table = crps_table(scores.assign(crps_specific_humidity=none), variables=["specific_humidity"])
+    assert next(line for line in table.splitlines() if "forecast" in line).endswith("1.961*")
+    assert _few([*"abcdefghijklm"]) == "a, b, c, d, e, f, g, h, i, j, k, l and 1 more"

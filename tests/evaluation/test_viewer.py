@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -158,6 +159,13 @@ def test_unknown_keys_have_no_piece(pieces: Pieces, key: str) -> None:
     assert pieces.make(key) is None
 
 
+def test_threads_that_ask_at_once_get_what_one_gets(path: Path, opened: Opened, pieces: Pieces) -> None:
+    keys = [f"field/a/{variable}/0/{lead}/q50" for variable in range(5) for lead in range(3)] + ["series/a/0/0/1"] * 4
+    fresh = opened(path)
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(fresh.make, keys)) == [pieces.make(key) for key in keys]
+
+
 def test_every_key_has_a_piece_that_says_its_name(pieces: Pieces) -> None:
     keys = list(pieces.keys())
     assert len(keys) == len(set(keys))
@@ -237,3 +245,19 @@ def test_the_grid_of_the_page_is_the_files(pieces: Pieces) -> None:
     grid = content(pieces.make("meta"))["sides"]["a"]["grid"]
     np.testing.assert_allclose(grid["latitude"], GRID.latitude)
     assert grid["periodic"]
+
+
+def test_a_region_across_greenwich_begins_in_the_west(tmp_path: Path, opened: Opened) -> None:
+    region = mock_forecast().isel(latitude=slice(2, 6), longitude=[0, 1, 2, 29, 30, 31])
+    pieces = opened(written(tmp_path / "region.nc", region))
+    grid = content(pieces.make("meta"))["sides"]["a"]["grid"]
+    assert grid["longitude"] == [326.25, 337.5, 348.75, 0.0, 11.25, 22.5]
+    assert (grid["periodic"], grid["poles"]) == (False, [False, False])
+    made = pieces.make("field/a/0/1/2/m0")
+    whole = region["geopotential"].isel(realization=0, lead_time=2, level=1, longitude=[3, 4, 5, 0, 1, 2])
+    np.testing.assert_allclose(values(made), whole * 0.1 / 9.80665, rtol=0, atol=content(made)["scale"])
+    series = content(pieces.make("series/a/0/1/1"))
+    lowest = region["geopotential"].isel(level=1, latitude=1, longitude=[3, 4, 5, 0, 1, 2]).min("realization")
+    np.testing.assert_allclose(
+        values(pieces.make("series/a/0/1/1"))[:, 0], lowest * 0.1 / 9.80665, rtol=0, atol=max(series["scale"])
+    )

@@ -13,12 +13,15 @@ from evaluation.plots.fields import select
 from evaluation.plots.grids import onto
 from evaluation.readers import open_run
 from evaluation.viewer.sides import OtherSide
+from tests.evaluation.layouts import earth2studio, weatherbench2
 from tests.evaluation.mock_maps import mock_forecast
 from tests.evaluation.viewed import Opened, content, values, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import xarray as xr
 
 
 @pytest.fixture
@@ -85,7 +88,7 @@ def test_an_analysis_is_a_single_field(path: Path, tmp_path: Path, opened: Opene
 
 def test_nothing_in_common_is_refused_at_once(path: Path, tmp_path: Path, opened: Opened) -> None:
     far = mock_forecast().assign_coords(initial_time=np.datetime64("2011-01-05", "ns"))
-    with pytest.raises(DataError, match="has no field valid at 2001-01-10T00, only from 2011"):
+    with pytest.raises(DataError, match="valid at any lead time of the forecast, 2001-01-06T00 to 2001-01-10T00; give"):
         opened(path, against=str(written(tmp_path / "far.nc", far)))
     with pytest.raises(DataError, match="neither a forecast nor an analysis"):
         opened(path, against=str(tmp_path / "absent.nc"))
@@ -103,3 +106,17 @@ def test_several_grids_on_the_other_side_are_refused(path: Path, opened: Opened)
 def test_a_member_that_is_not_there_is_refused(path: Path, opened: Opened) -> None:
     with pytest.raises(DataError, match="no member at position 7; there are 3"):
         opened(path).sides["a"].ensemble("2m_temperature", None, 0, 7)
+
+
+@pytest.mark.parametrize("layout", [weatherbench2, earth2studio])
+def test_forecasts_of_others_are_shown_alike(
+    layout: Callable[..., list[Path]], ensemble: Callable[..., xr.Dataset], tmp_path: Path, opened: Opened
+) -> None:
+    ours = tmp_path / "ours.nc"
+    ensemble().to_netcdf(ours, engine="netcdf4")
+    (theirs,) = layout([ensemble()], tmp_path)
+    one, two = opened(ours), opened(theirs)
+    names = [[own["name"] for own in content(each.make("meta"))["variables"]] for each in (one, two)]
+    for name in names[0]:
+        keys = [f"field/a/{own.index(name)}/0/1/q90" for own in names]
+        np.testing.assert_allclose(values(one.make(keys[0])), values(two.make(keys[1])), rtol=1e-4)

@@ -121,6 +121,12 @@ def test_pages_of_other_sites_cannot_load_pieces(port: int, site: str, status: i
     assert asked(port, "/pieces/meta.js", Sec_Fetch_Site=site)[0] == status
 
 
+def test_links_to_the_page_can_be_followed_and_frames_cannot(port: int) -> None:
+    followed = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
+    assert asked(port, "/", **followed, Sec_Fetch_Dest="document")[0] == 200
+    assert asked(port, "/", **followed, Sec_Fetch_Dest="iframe")[0] == 403
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 def test_there_is_nothing_to_change(port: int, method: str) -> None:
     assert asked(port, "/", method)[0] == 405

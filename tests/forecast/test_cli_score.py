@@ -85,7 +85,10 @@ def test_scores_regions_groups_and_settings_by_option(run: Run, forecasts: list[
              "--regions", "global", "--regions", "box:20,60,-10,40", "--by", "month", "--baseline", "persistence",
              "--threshold", "2m_temperature>280", "--variable", "2m_temperature", "--quiet")  # fmt: skip
     ended = run(*forecasts, "sample", *words)
-    assert (ended.code, ended.out, ended.err) == (0, "scores: scores.nc\n", "")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("Fair CRPS, global, January: area-weighted mean over 3 initial times, 3 members\n")
+    assert "\nAlmost fair CRPS, global, January: " in ended.out
+    assert ended.out.endswith("\nSee them with 'sphercast score plot', or --json\nscores: scores.nc\n")
     scores = opened(tmp_path / "scores.nc")
     assert scores["region"].values.tolist() == ["global", "box:20,60,-10,40"]
     assert scores["model"].values.tolist() == ["forecast", "persistence"]

@@ -21,7 +21,7 @@
   function productOf(side) {
     const { state, meta } = sphercast, own = meta.sides[side];
     if (side === "d" || own.members === 1) return "mean";
-    return /^m/.test(state.product) && Number(state.product.slice(1)) >= own.members ? "mean" : state.product;
+    return /^m\d/.test(state.product) && Number(state.product.slice(1)) >= own.members ? "mean" : state.product;
   }
 
   function scaleName(side, product) {
@@ -36,8 +36,8 @@
     const product = productOf(side);
     if (meta.sides[side].kind === "analysis") return "analysis";
     if (meta.sides[side].members === 1) return "single forecast";
-    const member = meta.members.find((own) => own.id === product);
-    return member ? `member ${member.name}` : meta.products.find((own) => own.id === product)?.label.replace(/^E/, "e");
+    if (/^m\d/.test(product)) return `member ${meta.sides[side].names[Number(product.slice(1))]}`;
+    return meta.products.find((own) => own.id === product)?.label.replace(/^E/, "e");
   }
 
   function titleOf(side) {

@@ -56,12 +56,12 @@
 
   function listen() {
     const number = (id, key) => by(id).addEventListener("change", () => sphercast.set({ [key]: Number(by(id).value) }));
-    const text = (id, key, more = {}) => by(id).addEventListener("change", () => sphercast.set({ [key]: by(id).value, ...more }));
+    const text = (id, key) => by(id).addEventListener("change", () => sphercast.set({ [key]: by(id).value }));
     number("variable", "variable");
     number("level", "level");
     text("product", "product");
     text("compare", "compare");
-    text("projection", "projection", { zoom: 1, centre: [0, 0] });
+    by("projection").addEventListener("change", () => sphercast.set({ projection: by("projection").value, ...sphercast.home() }));
     by("controls").addEventListener("submit", (event) => event.preventDefault());
     by("copy").addEventListener("click", copyLink);
     for (const id of ["help", "about"]) by(`${id}-open`).addEventListener("click", () => by(id).showModal());

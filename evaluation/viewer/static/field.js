@@ -116,14 +116,29 @@
     return low + (rows[low] - latitude) / (rows[low] - rows[high]);
   }
 
-  sphercast.fineColumn = fineColumn;
+  /** Degrees east of the first column, for each; and their step where it is even. */
+  function eastward(grid) {
+    const from = grid.longitude.map((own) => (((own - grid.longitude[0]) % 360) + 360) % 360);
+    if (grid.periodic) from.push(360);
+    const step = from[from.length - 1] / (from.length - 1);
+    return { from, step: from.every((own, i) => Math.abs(own - i * step) < 1e-3) ? step : 0 };
+  }
+
+  const axes = new WeakMap();
 
   function fineColumn(fine, longitude) {
-    const columns = fine.grid.longitude, first = columns[0], east = (((longitude - first) % 360) + 360) % 360;
-    const step = fine.grid.periodic ? 360 / columns.length : (columns[columns.length - 1] - first) / (columns.length - 1);
-    const place = (east / step) * fine.factor;
-    return fine.grid.periodic || place <= fine.columns - 1 + 1e-6 ? place : NaN;
+    if (!axes.has(fine.grid)) axes.set(fine.grid, eastward(fine.grid));
+    const { from, step } = axes.get(fine.grid), last = from.length - 1;
+    const east = (((longitude - from0(fine)) % 360) + 360) % 360;
+    if (east > from[last] + 1e-6) return east > 360 - 1e-6 ? 0 : NaN;
+    if (step) return (east / step) * fine.factor;
+    let low = 0, high = last;
+    while (high - low > 1) { const mid = (low + high) >> 1; if (from[mid] <= east) low = mid; else high = mid; }
+    return (low + (east - from[low]) / (from[high] - from[low])) * fine.factor;
   }
+
+  const from0 = (fine) => fine.grid.longitude[0];
+  sphercast.fineColumn = fineColumn;
 
   sphercast.valueAt = (fine, latitude, longitude) =>
     sphercast.sample(fine, ...sphercast.finePlace(fine, latitude, longitude));

@@ -53,7 +53,7 @@
     ["M", ["M", "member before", () => member(-1)]],
     ["+", ["+", "zoom in", () => zoom(1.5)]],
     ["-", ["−", "zoom out", () => zoom(1 / 1.5)]],
-    ["0", ["0", "whole map", () => sphercast.set({ zoom: 1, centre: [0, 0] })]],
+    ["0", ["0", "whole map", () => sphercast.set(sphercast.home())]],
     ["Enter", ["Enter", "on the map: meteogram at its middle", () => move(0, 0)]],
     ["Escape", ["Esc", "close the meteogram", () => sphercast.set({ place: null })]],
     ["?", ["?", "these keys", () => by("help").showModal()]],

@@ -41,7 +41,8 @@
     node.addEventListener("pointercancel", (event) => down.delete(event.pointerId));
     node.addEventListener("pointerleave", (event) => { if (!down.has(event.pointerId)) on.leave(); });
     node.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey && !event.metaKey && sphercast.state.zoom === 1 && event.deltaY > 0) return;
+      const scrolls = sphercast.state.zoom === 1 && (event.deltaY > 0 || window.scrollY > 0);
+      if (scrolls && !event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
       on.wheel(event.deltaY < 0);
     }, { passive: false });

@@ -29,8 +29,9 @@
     if (PROJECTIONS.includes(words.get("map"))) found.projection = words.get("map");
     if (meta.sides.b && COMPARE.includes(words.get("compare"))) found.compare = words.get("compare");
     found.place = numbers(words.get("at"));
-    found.centre = numbers(words.get("centre")) ?? [0, 0];
-    found.zoom = Number(words.get("zoom")) || 1;
+    const home = sphercast.home();
+    found.centre = numbers(words.get("centre")) ?? home.centre;
+    found.zoom = Number(words.get("zoom")) || home.zoom;
     return found;
   }
 
@@ -49,8 +50,9 @@
     words.set("map", state.projection);
     if (meta.sides.b) words.set("compare", state.compare);
     if (state.place) words.set("at", state.place.map((value) => value.toFixed(2)).join(","));
-    if (state.centre.some(Boolean)) words.set("centre", state.centre.map((value) => value.toFixed(1)).join(","));
-    if (state.zoom !== 1) words.set("zoom", String(+state.zoom.toFixed(2)));
+    const home = sphercast.home(), centre = state.centre.map((value) => value.toFixed(1)).join(",");
+    if (centre !== home.centre.map((value) => value.toFixed(1)).join(",")) words.set("centre", centre);
+    if (state.zoom.toFixed(2) !== home.zoom.toFixed(2)) words.set("zoom", String(+state.zoom.toFixed(2)));
     return `#${words.toString().replaceAll("%2C", ",")}`;
   }
 
@@ -85,6 +87,16 @@
     tidy();
     write();
     listeners.forEach((listener) => listener(before));
+  };
+
+  /** The whole map; of a forecast of a region the region. */
+  sphercast.home = () => {
+    const { latitude, longitude, periodic } = meta.sides.a.grid;
+    if (periodic) return { centre: [0, 0], zoom: 1 };
+    const wide = ((longitude[longitude.length - 1] - longitude[0]) % 360 + 360) % 360;
+    const high = latitude[0] - latitude[latitude.length - 1];
+    const centre = [(longitude[0] + wide / 2 + 540) % 360 - 180, (latitude[0] + latitude[latitude.length - 1]) / 2];
+    return { centre, zoom: clamp(0.9 * Math.min(360 / wide, 180 / high), 1, 12) };
   };
 
   sphercast.usualLevel = (levels) => (levels.includes(500) ? 500 : levels[0]);

@@ -32,7 +32,10 @@ def loop(folder: Path, forecaster: Forecaster, world_file: Path, number: int, lo
         "outputs": [{"name": "forecast.nc"}, {"name": "forecast.zarr"}],
     }  # fmt: skip
     (folder / "job.yaml").write_text(yaml.safe_dump(job))
-    arguments = [str(folder / "job.yaml"), CYCLE, str(number), str(longest), str(times)]
+    given = {"job": folder / "job.yaml", "cycle": CYCLE, "signal": number, "longest": longest, "times": times}
+    arguments = [
+        f"--{name}={value:d}" if isinstance(value, int) else f"--{name}={value}" for name, value in given.items()
+    ]
     ended = subprocess.run(
         [sys.executable, "-m", "tests.forecast.service.kill_loop", *arguments],
         capture_output=True, text=True, check=True, cwd=ROOT,
