@@ -46,7 +46,7 @@ figcaption { font-size: .85rem; color: #46505c; padding: .3rem .2rem 0; }
 table { border-collapse: collapse; background: #fff; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .8rem; border: 1px solid #dde3e9; }
 th { font-weight: 600; background: #eef2f5; white-space: nowrap; }
-td.number { text-align: right; white-space: nowrap; }
+td { min-width: 6.8rem; }
 code { font-size: .82rem; overflow-wrap: anywhere; }
 @media (max-width: 40rem) { main { padding: .8rem .7rem 2rem; } th, td { padding: .2rem .4rem; } }
 @media print { body { background: #fff; } figure { break-inside: avoid; } }
@@ -97,7 +97,7 @@ def _facts(manifest: Manifest) -> str:
     members, stopped = len(manifest.members), len(manifest.stopped)
     days = manifest.steps * manifest.step_hours / 24
     state = f"{stopped} of {members} members stopped" if stopped else "complete"
-    said = f"{_counted(members, 'member')}, {days:g} days in {_counted(manifest.steps, 'step')}"
+    said = f"{_counted(members, 'member')}, {days:g} day{'s' * (days != 1)} in {_counted(manifest.steps, 'step')}"
     mark = f'<span class="state {"bad" if stopped else "good"}">{state}</span>'
     return (
         f'<p class="facts">{mark} {said} of {manifest.step_hours:g} h; checkpoint {escape(manifest.checkpoint)}</p>\n'
@@ -140,7 +140,7 @@ def _timings(manifest: Manifest, events: Sequence[Event]) -> str:
         for event, end in zip(events, ends, strict=True)
     ]
     computed = f"<p>Computed and written from {escape(manifest.started)} to {escape(manifest.finished)}.</p>\n"
-    return computed + _table(("Began (UTC)", "State", "", "Took"), rows)
+    return computed + _table(("Began (UTC)", "State", "What was said", "Took"), rows)
 
 
 def _provenance(manifest: Manifest) -> str:

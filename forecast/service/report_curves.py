@@ -63,8 +63,11 @@ def ticks(largest: float) -> list[float]:
 
 
 def _across(day: float, last: float) -> str:
-    x = _x(day, last)
-    return f'<text x="{x:.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{day:g}{" d" if day == last else ""}</text>'
+    """The last one ends at the edge, with its unit."""
+    place = f'x="{_x(day, last):.1f}" y="{_HEIGHT - 8}"'
+    if day < last:
+        return f'<text {place} text-anchor="middle">{day:g}</text>'
+    return f'<text {place} dx="{_RIGHT}" text-anchor="end">{day:g} d</text>'
 
 
 def _up(value: float, last: float) -> str:

@@ -95,7 +95,7 @@ def test_it_needs_nothing_else() -> None:
 
 def test_what_it_says() -> None:
     words = Parts(page(REPORT)).text
-    for expected in ("complete", "3 members, 1 days in 4 steps", "Every member came to the end", "1 min 30 s",
+    for expected in ("complete", "3 members, 1 day in 4 steps", "Every member came to the end", "1 min 30 s",
                      "under 1 s", "a" * 64, "2.5 MB", "T12:00:00Z to 2026-03-02T12:05:00Z", "Seed\n3"):  # fmt: skip
         assert re.search(expected, words), expected
 
