@@ -114,7 +114,7 @@ def run(
     """
     layout, work = job.layout(forecaster), work_folder(folder, name)
     names = file_names(outputs, layout, job.attributes())
-    refuse_foreign(folder, names, work)
+    refuse_foreign(folder, names, name)
     identity = identity_of(job, outputs)
     done = published(folder, name, identity)
     if done is not None and not work.exists():
@@ -178,5 +178,7 @@ def steps_for(forecaster: Forecaster, days: float) -> int:
     steps = days * 24 / forecaster.model.step_hours
     if not 1 <= steps < math.inf or not math.isclose(steps, round(steps), rel_tol=0, abs_tol=1e-6):
         hours = forecaster.model.step_hours
-        raise ConfigError(f"got {days:g} days, expected a multiple of the model's step of {hours} h; change the number of days")
+        raise ConfigError(
+            f"got {days:g} days, expected a multiple of the model's step of {hours} h; give another number"
+        )
     return round(steps)

@@ -7,7 +7,6 @@ import json
 import logging
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import DataError, SphercastError
@@ -95,10 +94,10 @@ def manifest_of(job: Job, layout: EnsembleLayout, begun: Run, stopped: Mapping[i
     )
 
 
-def refuse_foreign(folder: Path, names: Sequence[str], work: Path) -> None:
-    """Raise a SphercastError if what has one of the ``names`` is no forecast of ours; a forecast replaces another.
+def refuse_foreign(folder: Path, names: Sequence[str], name: str) -> None:
+    """Raise a SphercastError if what has one of the ``names`` is not of an older forecast that was called ``name``.
 
-    One that grew in ``work`` may have been ended while it was published.
+    That one may have been ended while it was published.
     """
     for path in (folder / name for name in names):
         if path.suffix == ".zarr" and path.is_file():
@@ -106,23 +105,20 @@ def refuse_foreign(folder: Path, names: Sequence[str], work: Path) -> None:
         zarr_store = path.suffix == ".zarr" and path.is_dir() and any((path / key).exists() for key in _ZARR)
         if path.exists() and not path.is_file() and not zarr_store:
             raise SphercastError(f"{path} is a folder or a device, expected the name of a file to write; give another")
-        if path.exists() and not _may_be_listed(path, work):
+        own = [work_folder(folder, name) / MANIFEST, folder / manifest_name(name)]  # publishing moves it
+        if path.exists() and not any(_may_list(manifest, path.name) for manifest in own):
             raise SphercastError(
-                f"{path} is there, and no manifest beside it says that it is a forecast of sphercast; give another "
-                "name, or move it away"
+                f"{path} is there, and {manifest_name(name)} does not say that it is of an older forecast called "
+                f"{name}; give another name, or move it away"
             )
 
 
-def _may_be_listed(path: Path, work: Path) -> bool:
-    """Whether a manifest lists the file, or one is damaged; publishing moves it from ``work`` to the file's folder."""
-    for manifest in chain([work / MANIFEST], path.parent.glob(manifest_name("*"))):
-        try:
-            if path.name in (file.name for file in read_manifest(manifest).files):
-                return True
-        except DataError:
-            if manifest.exists():
-                return True
-    return False
+def _may_list(manifest: Path, file: str) -> bool:
+    """Whether it lists the file, or is damaged and may have."""
+    try:
+        return file in (listed.name for listed in read_manifest(manifest).files)
+    except DataError:
+        return manifest.exists()
 
 
 def versions() -> dict[str, str]:

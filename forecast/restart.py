@@ -7,6 +7,7 @@ import json
 import re
 import zlib
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from data_pipeline.publish import write_text
 from forecast.batches import Plan
 from forecast.checkpoint import read_tensors
 from forecast.guards import Stop
+from forecast.output.chunks import naming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,13 +100,9 @@ def write_state(work: Path, turn: Turn, states: NDArray[np.float32], stopped: Ma
     path, states = _state_path(work, turn.batch, turn.step), np.ascontiguousarray(states)
     aside = path.with_name(f".{path.name}.partial")
     header = _header(states, {"crc32": str(zlib.crc32(states.data)), "stopped": _stops_text(stopped)})
-    try:
-        with aside.open("wb") as file:
-            file.write(header)
-            file.write(states.data)
-    except OSError as error:
-        error.filename = str(path)
-        raise
+    with naming(path), aside.open("wb") as file:
+        file.write(header)
+        file.write(states.data)
     aside.replace(path)
     _state_path(work, turn.batch, turn.step - 2).unlink(missing_ok=True)
 
@@ -131,9 +129,11 @@ def read_state(work: Path, batch: int, step: int) -> tuple[Tensor, dict[int, Sto
 
 def note_written(work: Path, advances: int) -> None:
     """All files have the first ``advances`` advances."""
-    aside = work / f".{WRITTEN}.partial"
-    aside.write_text(f"{advances}\n", encoding="utf-8")
-    aside.replace(work / WRITTEN)
+    path = work / WRITTEN
+    aside = path.with_name(f".{path.name}.partial")
+    with naming(path):
+        aside.write_text(f"{advances}\n", encoding="utf-8")
+    aside.replace(path)
 
 
 class Kept(NamedTuple):
@@ -152,8 +152,11 @@ def what_is_kept(work: Path, plan: Plan) -> Kept:
     LostStateError
         If the last states of a batch are damaged, or the batches and files do not fit together, as after a power cut.
     """
-    steps, written, stopped = _last_steps(work, plan), _written(work), dict[int, Stop]()
-    if plan.steps_done(sum(steps)) != steps or written > sum(steps):
+    steps, stopped = _last_steps(work, plan), dict[int, Stop]()
+    written = min(_written(work), sum(steps))
+    lag = islice(plan.turns(written), sum(steps) - written)
+    fits = plan.steps_done(sum(steps)) == steps and all(_state_path(work, *turn[1:]).is_file() for turn in lag)
+    if not fits or written < 0:
         raise LostStateError(f"the states in {work} do not fit together; the forecast must be computed anew")
     for batch, last in enumerate(steps):
         for step in range(max(last - 1, 1), last + 1):

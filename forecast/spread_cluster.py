@@ -92,18 +92,19 @@ class _Chain:
         states = [_State(state.cpu().numpy(), start.stopped) for state in start.states[:2]]
         self._last_two = client.scatter(states, hash=False)
         self._step = start.step
-        self.under_way = self._submit()
+        self._submit()
 
     def go_on(self) -> None:
         """Begin the next step, if there is one."""
         self._last_two = [self._last_two[1], self.under_way]
         self._step += 1
-        if self._step <= self._ensemble.plan.steps:
-            self.under_way = self._submit()
+        self._submit()
 
-    def _submit(self) -> Any:
+    def _submit(self) -> None:
         ensemble = self._ensemble
-        return self._client.submit(
+        if self._step > ensemble.plan.steps:
+            return
+        self.under_way = self._client.submit(
             _advance, self._forecaster, *self._last_two, ensemble.initial.time, ensemble.plan.batches[self._batch],
             step=self._step, seed=ensemble.seed, antithetic=ensemble.antithetic, pure=False,
         )  # fmt: skip

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 BAND = "band:35,60"
 """Where the waves of middle latitudes travel."""
 _WIDTH, _HEIGHT = 6.6, 6.4
+_ROUNDING = 1e-6
 """Inches of a panel."""
 _STEP = {360: 60, 180: 30, 90: 15, 45: 10, 0: 5}
 """Degrees between the labels of longitudes, by how many there are at least."""
@@ -120,9 +121,9 @@ def hovmoller(
 def _inside(grid: Grid, box: Box) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
     """Rows and columns in a box, and the columns' longitudes, ascending; the first again at the end of a circle."""
     latitude, longitude = np.asarray(grid.latitude), np.asarray(grid.longitude)
-    rows = np.flatnonzero((latitude >= box.south) & (latitude <= box.north))
-    east = (longitude - box.west) % 360
-    inside = np.flatnonzero(east <= box.width)
+    rows = np.flatnonzero((latitude >= box.south - _ROUNDING) & (latitude <= box.north + _ROUNDING))
+    east = (longitude - box.west + _ROUNDING) % 360 - _ROUNDING
+    inside = np.flatnonzero(east <= box.width + _ROUNDING)
     columns = inside[np.argsort(east[inside])]
     if rows.size == 0 or columns.size < 2:
         raise DataError(

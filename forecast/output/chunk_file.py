@@ -39,8 +39,17 @@ class ChunkFile:
     def __init__(self, path: Path) -> None:
         self._file = h5py.File(path, "r+")
         self._raw = os.open(path, os.O_RDWR)
+        self._plain = [field for field in self._file.values() if _is_plain(field)]
+        for field in self._plain:
+            field[(0,) * field.ndim] = 0  # only then HDF5 gives it its place
+        self._file.flush()  # so that HDF5 does not write these once more over what is put there
         self._size, self._behind = self._file.id.get_filesize(), 0
         self._stored: dict[str, _Stored] = {}
+
+    def reserve(self) -> None:
+        """Take the room of all plain variables; an OSError if the disk is too small."""
+        for field in self._plain:
+            os.posix_fallocate(self._raw, field.id.get_offset(), field.nbytes)
 
     def put(self, variable: str, place: tuple[int, ...], raw: Raw) -> Chunk:
         """Write the chunk of ``variable`` whose first value has the position ``place``.
@@ -88,10 +97,6 @@ class ChunkFile:
         found = self._file[variable]
         if found.chunks is not None:
             return _Stored(found.id)
-        found[(0,) * found.ndim] = 0  # only then HDF5 gives it its place
-        self._file.flush()  # so that HDF5 does not write it once more over what is put there
-        self._size = self._file.id.get_filesize()
-        os.posix_fallocate(self._raw, found.id.get_offset(), found.nbytes)  # a disk that is too small says so now
         strides = np.cumprod([found.dtype.itemsize, *found.shape[:0:-1]])[::-1]
         return _Stored(found.id, found.id.get_offset(), tuple(strides.tolist()))
 
@@ -120,3 +125,7 @@ class ChunkFile:
             if os.pread(self._raw, len(raw), guess) == raw and any(raw):  # what is not written yet is zeros
                 return guess
         return int(data.get_chunk_info_by_coord(place).byte_offset)
+
+
+def _is_plain(field: h5py.Dataset) -> bool:
+    return field.chunks is None and "_FillValue" in field.attrs

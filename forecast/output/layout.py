@@ -56,12 +56,12 @@ class Field(NamedTuple):
 
 
 class Block(NamedTuple):
-    """All levels of a variable of one member: (level, *space), missing where it lacks one, or without levels."""
+    """All levels of a variable of one member: (level, *space), missing but for ``layers``; without levels (*space)."""
 
     variable: str
     row: int
     column: int
-    with_level: bool
+    layers: tuple[int, ...]
     values: NDArray[np.float32]
 
 
@@ -118,6 +118,10 @@ class Selection:
             for number, (channel, layer) in enumerate(zip(self.channels, layers, strict=True)):
                 yield Field((position, number), channel, row, column, layer)
 
+    def has_all_levels(self, variable: str) -> bool:
+        """Whether a variable is on every level of the file, or on none."""
+        return self._stacks[variable].is_whole
+
     def blocks(self, members: Sequence[int], step: int, cut: NDArray[np.float32]) -> Iterator[Block]:
         """The fields of a batch, of which ``cut`` is what belongs here, the levels of a variable together."""
         if step not in self.steps:
@@ -126,35 +130,32 @@ class Selection:
         for position, member in enumerate(members):
             if member in self.members:
                 row = self.members.index(member)
-                for variable in self._stacks:
-                    yield Block(variable.name, row, column, variable.with_level, variable.of(cut[position]))
+                for name, stack in self._stacks.items():
+                    yield Block(name, row, column, stack.layers, stack.of(cut[position]))
 
     @cached_property
-    def _stacks(self) -> list[_Stack]:
-        levels = self.levels
-        numbered = list(enumerate(self.channels))
-        return [
-            _Stack(
-                name,
+    def _stacks(self) -> dict[str, _Stack]:
+        levels, numbered = self.levels, list(enumerate(self.channels))
+        return {
+            name: _Stack(
                 tuple(number for number, channel in numbered if channel.variable_name == name),
                 tuple(levels.index(level) for level in held or ()),
                 len(levels),
             )
             for name, held in self.channels.variables.items()
-        ]
+        }
 
 
 class _Stack(NamedTuple):
     """The channels of a variable by position, and the positions of their levels among all ``levels`` of the file."""
 
-    name: str
     channels: tuple[int, ...]
     layers: tuple[int, ...]
     levels: int
 
     @property
-    def with_level(self) -> bool:
-        return bool(self.layers)
+    def is_whole(self) -> bool:
+        return len(self.layers) in (0, self.levels)
 
     def of(self, member: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cut from a member's channels (channel, *space): (level, *space), or (*space)."""

@@ -60,11 +60,18 @@ class NetcdfSink:
             yield field.channel.variable_name, self._place(field, [] if field.layer is None else [field.layer]), raw
 
     def _plain(self, members: Sequence[int], step: int, cut: NDArray[np.float32]) -> Iterator[Placed]:
-        """The levels of a variable are one piece of the file."""
+        """The levels of a variable are one piece of the file, or a chunk each where some are missing."""
         for block in self.selection.blocks(members, step, cut):
-            raw = np.ascontiguousarray(block.values).reshape(-1).view(np.uint8)
-            yield block.variable, self._place(block, [0] if block.with_level else []), raw
+            if self.selection.has_all_levels(block.variable):
+                yield block.variable, self._place(block, [0] if block.layers else []), _bytes(block.values)
+                continue
+            for layer in block.layers:
+                yield block.variable, self._place(block, [layer]), _bytes(block.values[layer]).tobytes()
 
     def _place(self, part: Field | Block, layer: Sequence[int]) -> tuple[int, ...]:
         row = () if self.selection.one_member else (part.row,)
         return (*row, part.column, *layer, *self._corner)
+
+
+def _bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8)

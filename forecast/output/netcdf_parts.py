@@ -86,16 +86,18 @@ def define_heights(file: netCDF4.Dataset, heights: Mapping[str, int]) -> None:
 
 
 def define_field(
-    file: netCDF4.Dataset, name: str, dims: tuple[str, ...], whole: Collection[str], compression: int
-) -> netCDF4.Variable[Any]:
+    file: netCDF4.Dataset, name: str, dims: tuple[str, ...], whole: Collection[str], compression: int, *,
+    plain: bool = False,
+) -> netCDF4.Variable[Any]:  # fmt: skip
     """A variable of float32, whose chunks have all of the dimensions ``whole``, missing until they are written.
 
-    Without compression it is plain: its values follow each other in the file.
+    A ``plain`` one has no chunks, its values follow each other in the file, and each must be written.
     """
+    if plain:
+        return file.createVariable(name, "f4", dims, contiguous=True, fill_value=False)
     chunks = [len(file.dimensions[dim]) if dim in whole else 1 for dim in dims]
-    stored: dict[str, Any] = {"chunksizes": chunks, "zlib": True, "complevel": compression, "shuffle": True}
-    plain: dict[str, Any] = {"contiguous": True, "fill_value": False}
-    return file.createVariable(name, "f4", dims, **({"fill_value": MISSING, **stored} if compression else plain))
+    deflated: dict[str, Any] = {"zlib": True, "complevel": compression, "shuffle": True} if compression else {}
+    return file.createVariable(name, "f4", dims, chunksizes=chunks, fill_value=MISSING, **deflated)
 
 
 def _say_what_is_missing(file: h5py.File) -> None:

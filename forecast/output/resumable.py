@@ -47,6 +47,7 @@ class ResumableFile:
             self._copy(kept)
             aside.replace(path)
             self._record.take_place()
+            self._file.reserve()  # now that there is no second file any more
             self._open = opening.pop_all()
 
     def write(self, advance: int, chunks: Iterable[Placed]) -> None:

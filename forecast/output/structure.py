@@ -109,6 +109,7 @@ def _define_field(
 ) -> None:
     members = () if selection.one_member else ("realization",)
     dims = (*members, "time", *(["level"] if with_level else []), *selection.space.dims)
-    field = define_field(file, name, dims, selection.space.dims, config.compression)
+    plain = config.compression == 0 and selection.has_all_levels(name)
+    field = define_field(file, name, dims, selection.space.dims, config.compression, plain=plain)
     field.setncatts(field_attributes(name, selection, config.keep_bits, over="time"))
     field.coordinates = " ".join(["forecast_period", "forecast_reference_time", *coordinates(name, selection)])

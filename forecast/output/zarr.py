@@ -73,7 +73,7 @@ class ZarrSink:
         return self.selection.blocks(members, step, cut)
 
     def _put(self, block: Block) -> Chunk:
-        place = (0, block.column, block.row, *([0] if block.with_level else []), 0, 0)
+        place = (0, block.column, block.row, *([0] if block.layers else []), 0, 0)
         raw = encoded(block.values, self.config.compression)
         _file(self.path, block.variable, place).write_bytes(raw)
         return Chunk(block.variable, place, 0, len(raw), checksum(raw))

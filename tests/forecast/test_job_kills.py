@@ -207,7 +207,7 @@ def test_a_run_that_was_begun_outlives_another_that_is_there(
     assert hashes(tmp_path) == whole
 
 
-@pytest.mark.parametrize("lost", ["forecast.nc", "batch-000.step-00002.safetensors", "forecast.zarr.chunks"])
+@pytest.mark.parametrize("lost", ["forecast.nc", "batch-000.step-00002.safetensors", "forecast.zarr.chunks", "written"])
 def test_what_the_disk_lost_is_computed_anew(
     tmp_path: Path, forecaster: Forecaster, job: Job, whole: dict[str, str], caplog: pytest.LogCaptureFixture, lost: str
 ) -> None:

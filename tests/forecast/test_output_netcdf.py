@@ -84,6 +84,7 @@ def test_one_field_per_chunk_compressed(raw: netCDF4.Dataset) -> None:
 def test_without_compression_fields_lie_plainly_one_after_the_other(tmp_path: Path) -> None:
     with netCDF4.Dataset(write_one(tmp_path, compression=0)) as raw:
         assert not raw["temperature"].filters()["zlib"]
+        assert raw["geopotential"].chunking() == [1, 1, 1, 8, 16], "it lacks a level, which is not written"
         for name in ("temperature", "mean_sea_level_pressure"):
             assert raw[name].chunking() == "contiguous"
             assert np.isnan(raw[name].getncattr("_FillValue"))

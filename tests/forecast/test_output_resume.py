@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from forecast.output import LostOutput, OutputConfig, open_sinks
+from forecast.output.chunk_file import ChunkFile
 from forecast.output.chunks import Chunk, checksum, read_record
 from tests.forecast.outputs import ADVANCES, ATTRIBUTES, LAYOUT, STOP, put, states, sums, write
 
@@ -210,6 +211,22 @@ def test_chunks_are_where_hdf5_puts_them(tmp_path: Path, fill: float | None) -> 
         with h5py.File(path) as file:
             for chunk in (chunk for chunks in read_record(path, len(ADVANCES)) for chunk in chunks):
                 assert (chunk.offset, chunk.size) == where_hdf5_has(file[chunk.variable], chunk)
+
+
+def test_a_resumed_plain_file_reserves_its_room_when_the_old_one_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(tmp_path, 2)
+    reserve, seen = ChunkFile.reserve, []
+
+    def watched(file: ChunkFile) -> None:
+        seen.append((tmp_path / "plain.nc.new").exists())
+        reserve(file)
+
+    monkeypatch.setattr(ChunkFile, "reserve", watched)
+    go_on(tmp_path, 2)
+    assert not any(seen)
+    assert (tmp_path / "plain.nc").stat().st_blocks * 512 >= (tmp_path / "plain.nc").stat().st_size
 
 
 def where_hdf5_has(field: h5py.Dataset, chunk: Chunk) -> tuple[int, int]:

@@ -92,6 +92,17 @@ def test_they_are_those_of_the_finished_forecast_to_the_bit(uninterrupted: Path,
         assert len(running.data_vars) == 3 * 3 * 3 + 3 + len(("time_bnds", "realization_bnds", "window_bnds"))
 
 
+def test_without_compression_values_are_the_same(uninterrupted: Path, tmp_path: Path) -> None:
+    """The wind is missing at 850 hPa, and stays so."""
+    write(tmp_path, PRODUCTS.model_copy(update={"compression": 0}))
+    with (
+        xr.open_dataset(uninterrupted / "products.nc", engine="netcdf4", decode_timedelta=False) as deflated,
+        xr.open_dataset(tmp_path / "products.nc", engine="netcdf4", decode_timedelta=False) as plain,
+    ):
+        xr.testing.assert_identical(plain, deflated)
+        assert np.isnan(plain["wind_speed_probability_above"].sel(level=850)).all()
+
+
 @pytest.mark.parametrize("committed", [1, 3, 4, 8, 9, 11, 15])
 def test_given_up_and_resumed(tmp_path: Path, uninterrupted: Path, committed: int) -> None:
     write(tmp_path, last=committed)

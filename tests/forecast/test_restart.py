@@ -41,6 +41,7 @@ def states(turn: Turn) -> np.ndarray:
 def write(work: Path, advances: int) -> None:
     for turn in list(PLAN.turns())[:advances]:
         write_state(work, turn, states(turn), {1: STOP} if turn.batch == 0 and turn.step >= 2 else {})
+        note_written(work, turn.number + 1)
 
 
 @pytest.mark.parametrize("advances", range(PLAN.advances + 1))
@@ -142,8 +143,12 @@ def test_how_far_the_files_are(tmp_path: Path) -> None:
     note_written(tmp_path, 1)
     assert what_is_kept(tmp_path, PLAN)[:2] == (1, 1)
     note_written(tmp_path, 2)
-    with pytest.raises(LostStateError, match="do not fit together; the forecast must be computed anew"):
-        what_is_kept(tmp_path, PLAN)
+    assert what_is_kept(tmp_path, PLAN)[:2] == (1, 1), "files can go back"
+    write_state(tmp_path, Turn(3, 0, 4), states(Turn(3, 0, 4)), {})
+    for behind in ("0", "-1"):
+        (tmp_path / "written").write_text(behind)
+        with pytest.raises(LostStateError, match="do not fit together; the forecast must be computed anew"):
+            what_is_kept(tmp_path, Plan(((range(2),),), 5))
     (tmp_path / "written").write_bytes(b"\0")
     with pytest.raises(LostStateError, match="written is damaged; the forecast must be computed anew"):
         what_is_kept(tmp_path, PLAN)

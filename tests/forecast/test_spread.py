@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from itertools import islice
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from distributed import CancelledError, KilledWorker, LocalCluster
 from data_pipeline.errors import DataError, SphercastError
 from forecast import spread_cluster, spread_processes
 from forecast.batches import Plan
-from forecast.ensemble import Advance, Ensemble, here
+from forecast.ensemble import Advance, Ensemble, Start, here
 from forecast.guards import Stop
 from forecast.job import Job
 from forecast.spread_cluster import connected, over_cluster, workers
@@ -138,6 +139,12 @@ def test_a_cluster_writes_the_same_bytes(
 
 def ensemble(forecaster: Forecaster, initial: InitialState, work: Path, computed: int = 0) -> Ensemble:
     return Ensemble(forecaster, initial, PLAN, 3, antithetic=False, work=work, computed=computed)
+
+
+def test_no_step_beyond_the_last_is_begun(initial: InitialState) -> None:
+    ended = SimpleNamespace(plan=PLAN, start=lambda _: Start(initial, PLAN.steps + 1, {}))
+    client = SimpleNamespace(scatter=lambda states, hash: states, submit=None)
+    assert not hasattr(spread_cluster._Chain(ended, 0, client, None), "under_way")
 
 
 def test_a_cluster_yields_what_one_process_does_in_the_same_order(
