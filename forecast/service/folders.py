@@ -63,11 +63,16 @@ class Folders:
         return (self.cycle(cycle) / MANIFEST).is_file()
 
     def lost(self, cycle: datetime, but: Collection[str] = ()) -> list[str]:
-        """What is not as it was published: files, ``but`` some, that are gone or have another size, or the manifest."""
+        """What is not as it was published: files, ``but`` some, that are gone or have another size, or the manifest.
+
+        A DataError if the disk does not answer.
+        """
         folder = self.cycle(cycle)
         try:
             names = lost_files(folder, read_manifest(folder))
-        except DataError:
+        except DataError as error:
+            if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
+                raise  # a disk that does not answer may have it still
             return [MANIFEST]
         return [name for name in names if name not in but]
 

@@ -134,13 +134,10 @@ class _Shot:
         return self._done()
 
     def _has_forecast(self) -> bool:
-        """If it is damaged, what was made of it goes too: the next may be another."""
-        lost, folders = self.service.lost(self.cycle), self.service.folders
-        if lost and folders.has_manifest(self.cycle):
+        lost = self.service.lost(self.cycle)
+        if lost and self.service.folders.has_manifest(self.cycle):
             words = f"no longer there as published: {', '.join(lost)}; the forecast is made again"
             _say(logging.WARNING, self.cycle, State.DUE, words)
-            for file in (file for step in self.service.work.steps for file in step.files):
-                (folders.cycle(self.cycle) / file).unlink(missing_ok=True)
         return not lost
 
     def _forecast(self, initial: Path, target: Path) -> None:
@@ -152,6 +149,8 @@ class _Shot:
             self._record(State.FETCHING, "fetching the initial conditions", **begun)
             self.service.work.fetch(self.cycle, initial)
         self._record(State.FORECASTING, "forecasting and writing", **begun)
+        for file in (file for step in self.service.work.steps for file in step.files):
+            (target / file).unlink(missing_ok=True)  # made of an older one, which is damaged
         self.service.work.forecast(self.cycle, initial / INITIAL, target)
 
     def _done(self) -> Outcome:

@@ -44,9 +44,7 @@ def prunable(service: Service) -> list[datetime]:
     if service.job.retention is None:
         return []
     folders = service.folders
-    published = [cycle for cycle in folders.cycles() if folders.has_manifest(cycle)]
-    while published and service.lost(published[-1]):  # the last complete one is kept
-        published.pop()
+    published = [cycle for cycle in folders.cycles() if folders.has_manifest(cycle) and not service.lost(cycle)]
     unfinished = set(folders.cycles()) | set(folders.fetched())
     return superfluous(published, sorted(unfinished - set(published)), service.job.retention, service.job.timing.reach)
 

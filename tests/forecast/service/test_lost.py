@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+from errno import ESTALE
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,6 +67,37 @@ def test_maps_of_a_lost_forecast_are_drawn_anew(job: JobFile, world: World) -> N
     remove(Folders(job.folder).cycle(at(0)) / "forecast.nc")
     shoot(job, world, at(0))
     assert world.count("draw", at(0)) == 2
+
+
+def test_maps_of_a_lost_forecast_stay_until_there_can_be_another(job: JobFile, world: World) -> None:
+    shoot(job, world, at(0))
+    folder = Folders(job.folder).cycle(at(0))
+    (folder / "forecast.nc").write_bytes(b"somebody edited it")
+    world.arrives[at(0)] = None
+    assert shoot(job, world, at(0)).state is not State.DONE
+    assert (folder / "map.png").exists()
+
+
+def test_a_disk_that_does_not_answer_is_no_loss(job: JobFile, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    shoot(job, world, at(0))
+
+    def stale(path: Path) -> bytes:
+        raise OSError(ESTALE, "Stale file handle", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "read_bytes", stale)
+        with pytest.raises(DataError, match="Stale file handle"):
+            Folders(job.folder).lost(at(0))
+    assert Folders(job.folder).lost(at(0)) == []
+
+
+def test_lost_cycles_do_not_count_as_kept(tmp_path: Path, world: World) -> None:
+    job = a_job(tmp_path, retention={"cycles": 2}, catch_up={"window": "0 h"})
+    for hour in (0, 6, 12):
+        fake_forecast(at(hour), Folders(tmp_path).cycle(at(hour)))
+    remove(Folders(tmp_path).cycle(at(6)) / "forecast.nc")
+    with serving(job, world) as service:
+        assert prunable(service) == []
 
 
 def test_what_a_step_makes_is_made_by_it_alone(job: JobFile, world: World) -> None:
