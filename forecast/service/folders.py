@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data_pipeline.errors import ConfigError, DataError
+from data_pipeline.errors import ConfigError, DataError, TemporaryError
 from forecast.output.manifest import MANIFEST, lost_files, read_manifest
 from forecast.service.cycles import name_of, parse_cycle
 
@@ -65,14 +65,14 @@ class Folders:
     def lost(self, cycle: datetime, but: Collection[str] = ()) -> list[str]:
         """What is not as it was published: files, ``but`` some, that are gone or have another size, or the manifest.
 
-        A DataError if the disk does not answer.
+        A TemporaryError if the disk does not answer.
         """
         folder = self.cycle(cycle)
         try:
             names = lost_files(folder, read_manifest(folder))
         except DataError as error:
             if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
-                raise  # a disk that does not answer may have it still
+                raise TemporaryError(f"{error.__cause__}; it may be there still") from error
             return [MANIFEST]
         return [name for name in names if name not in but]
 

@@ -149,9 +149,17 @@ class _Shot:
             self._record(State.FETCHING, "fetching the initial conditions", **begun)
             self.service.work.fetch(self.cycle, initial)
         self._record(State.FORECASTING, "forecasting and writing", **begun)
-        for file in (file for step in self.service.work.steps for file in step.files):
-            (target / file).unlink(missing_ok=True)  # made of an older one, which is damaged
+        self._forget_steps(target)
         self.service.work.forecast(self.cycle, initial / INITIAL, target)
+
+    def _forget_steps(self, target: Path) -> None:
+        """What was made of an older forecast, which is damaged.
+
+        Without its manifest a file may be another program's, or has just got its name when a run was ended.
+        """
+        if self.service.folders.has_manifest(self.cycle):
+            for file in (file for step in self.service.work.steps for file in step.files):
+                (target / file).unlink(missing_ok=True)
 
     def _done(self) -> Outcome:
         job, message = self.service.job, in_short(read_manifest(self.service.folders.cycle(self.cycle)))

@@ -35,7 +35,7 @@ import forecast.service.one_shot
 CYCLE = "2001-01-06T00"
 JOB = {
     "name": "killed", "checkpoint": "planet", "source": {"kind": "folder", "path": "sample"}, "folder": "out",
-    "members": 4, "batch": 2, "days": 8, "cycles": [0], "products": {"quantiles": [0.5]},
+    "members": 4, "batch": 2, "days": 3, "cycles": [0], "products": {"quantiles": [0.5]},
     "outputs": [{"name": "forecast.nc"}, {"name": "forecast.zarr"}],
     "plots": [{"name": "z500.png", "variable": "geopotential", "level": 500, "kind": "mean_spread"}],
 }  # fmt: skip
@@ -89,8 +89,10 @@ def published(job: Path) -> dict[str, bytes]:
 def stage(job: Path) -> str:
     """What the ledger says that was being done."""
     ledger = job.parent / "out" / ".sphercast" / "ledger.sqlite"
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(ledger)) as connection:
-        return str(connection.execute("SELECT state FROM cycles").fetchone()[0])
+    address = f"{ledger.as_uri()}?mode=rw"  # it is not made here
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+        for (state,) in connection.execute("SELECT state FROM cycles"):
+            return str(state)
     return "starting"
 
 
@@ -106,7 +108,7 @@ def prove(top: Path, number: int, times: int, longest: float | None) -> dict[str
     whole, chance, stages, finished = published(jobs[0]), random.Random(3), Counter[str](), 0
     identical = True
     while stages.total() < times:
-        code = ended(jobs[1], CYCLE, number, chance.uniform(0, longest or 0.7 * seconds))
+        code = ended(jobs[1], CYCLE, number, chance.uniform(0, longest or 0.8 * seconds))
         if code:
             assert code in {-number, 128 + number}, f"the command failed with {code}"
             stages[stage(jobs[1])] += 1
@@ -126,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=30, help="how many signals (default: 30)")
     parser.add_argument("--signal", type=int, default=signal.SIGKILL, help="its number (default: 9)")
-    parser.add_argument("--longest", type=float, help="seconds until it is sent; default: 0.7 of a whole run")
+    parser.add_argument("--longest", type=float, help="seconds until it is sent; default: 0.8 of a whole run")
     parser.add_argument("--job", type=Path, help="a job file of yours instead")
     parser.add_argument("--cycle", default=CYCLE, help="of that job")
     given = parser.parse_args()

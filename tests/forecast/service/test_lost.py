@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from data_pipeline.errors import DataError, SphercastError
+from data_pipeline.errors import DataError, SphercastError, TemporaryError
 from forecast.service.cycles import name_of
 from forecast.service.entries import page
 from forecast.service.folders import Folders
@@ -86,7 +86,7 @@ def test_a_disk_that_does_not_answer_is_no_loss(job: JobFile, world: World, monk
 
     with monkeypatch.context() as patch:
         patch.setattr(pathlib.Path, "read_bytes", stale)
-        with pytest.raises(DataError, match="Stale file handle"):
+        with pytest.raises(TemporaryError, match="Stale file handle"):
             Folders(job.folder).lost(at(0))
     assert Folders(job.folder).lost(at(0)) == []
 
