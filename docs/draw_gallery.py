@@ -1,6 +1,6 @@
 """Run all commands of docs/gallery.md, and keep the pictures that they make, smaller, for the page.
 
-``python docs/draw_gallery.py [--out FOLDER]``; about a minute. Stops at the first command that fails.
+``python docs/draw_gallery.py [--out FOLDER]``; one to two minutes. Stops at the first command that fails.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from evaluation.settings import USUAL_THRESHOLDS
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    import xarray as xr
+
     from data_pipeline.grid import Grid
     from evaluation.climate import Climatology
     from evaluation.question import Question
@@ -29,7 +32,6 @@ def check_answerable(
 ) -> None:
     """Raise a ScoreError if a score cannot be had from ensembles of these ``sizes``, this climatology or variables."""
     check_sizes(question, sizes)
-    _check_climatology(question, climatology)
     idle = sorted(set(question.settings.thresholds) - set(USUAL_THRESHOLDS) - set(variables))
     if idle:
         raise ScoreError(
@@ -37,13 +39,14 @@ def check_answerable(
             f"{', '.join(sorted(variables))}; leave them out"
         )
     if variables:
-        _check_variables(question, variables)
+        check_variables(question, variables)
+    _check_climatology(question, climatology)
     if question.is_map:
         _check_has_map(question)
 
 
-def _check_variables(question: Question, variables: Collection[str]) -> None:
-    """Raise for a score that none of the variables can have."""
+def check_variables(question: Question, variables: Collection[str]) -> None:
+    """Raise a ScoreError for a score that none of the variables can have."""
     possible = {name for variable in variables for name in applicable(question.metrics, variable, question.settings)}
     vain, others = [name for name in question.metrics if name not in possible], ", ".join(sorted(variables))
     thresholds = [name for name in vain if "thresholds" in metric(name).needs]
@@ -53,7 +56,22 @@ def _check_variables(question: Question, variables: Collection[str]) -> None:
             "'2m_temperature>303.15'"
         )
     if vain:
-        raise ScoreError(f"{needs(vain)} {PRECIPITATION}, and got {others}; score that, or leave {', '.join(vain)} out")
+        raise ScoreError(
+            f"{needs(vain)} {' or '.join(PRECIPITATION)}, and got {others}; score one of these, or leave "
+            f"{', '.join(vain)} out"
+        )
+
+
+def check_metres(question: Question, variables: Collection[str], datasets: Sequence[xr.Dataset]) -> None:
+    """Raise a ScoreError for precipitation that is not in metres, as scores of fixed amounts take it to be.
+
+    Readers convert what the table of variables knows, and leave other names in the units of the file.
+    """
+    wet = [name for name in question.metrics if "precipitation" in metric(name).needs]
+    for name, data in product(sorted(set(PRECIPITATION) & set(variables)), datasets):
+        units = str(data[name].attrs.get("units", "")) if name in data else ""
+        if wet and units not in {"", "m"}:
+            raise ScoreError(f"{needs(wet)} {name} in m, and got it in {units!r}; convert it")
 
 
 def needs(names: Sequence[str]) -> str:

@@ -39,11 +39,11 @@ def inapplicable(metrics: Sequence[str], variables: Collection[str], settings: S
 
 _WHY = {
     "thresholds": "without thresholds (--threshold 'VARIABLE>VALUE')",
-    "precipitation": f"which only {PRECIPITATION} has",
+    "precipitation": f"which only {' and '.join(PRECIPITATION)} have",
 }
 """What of the needs of scores depends on the variable."""
 
 
 def _lacks(variable: str, settings: Settings) -> set[str]:
     thresholds = set() if settings.thresholds.get(variable) else {"thresholds"}
-    return thresholds if variable == PRECIPITATION else thresholds | {"precipitation"}
+    return thresholds if variable in PRECIPITATION else thresholds | {"precipitation"}

@@ -11,6 +11,7 @@ from data_pipeline.climatology_reading import DAY_OF_YEAR, open_climatology
 from data_pipeline.errors import ScoreError
 from data_pipeline.reading import find_climatology, is_store_path
 from data_pipeline.store import open_store
+from evaluation.answerable import check_variables
 from evaluation.climate import has_quantiles
 from evaluation.metrics.registry import metric
 from evaluation.other_years import ClimatologyOfTruth
@@ -50,7 +51,7 @@ def choose_climatology(asked: str | None, truth: str, states: xr.Dataset, questi
     Raises
     ------
     ScoreError
-        If a score needs quantiles and there are none.
+        If a score needs quantiles and there are none, or no variable can have it anyway.
     DataError
         If the path that is asked for holds no climatology.
     """
@@ -67,6 +68,7 @@ def choose_climatology(asked: str | None, truth: str, states: xr.Dataset, questi
         richer = open_climatology(f"{path}/{DAY_OF_YEAR}")
         if has_quantiles(richer):
             return Chosen(richer, f"{path}/{DAY_OF_YEAR}", ask)
+    check_variables(question, question.variables or [str(name) for name in states.data_vars])
     raise ScoreError(f"{ask} of the climatology, and {_without(path, found)}")
 
 

@@ -232,10 +232,13 @@ def _summed(series: xr.DataArray, weights: Floats) -> xr.DataArray:
 def _counted(sums: xr.Dataset, name: str) -> xr.DataArray:
     """Initial times (initial_time, lead_time, ...) at which every model that has the score at all has data.
 
-    A statistic that no model ever has is not asked for: tables of events are of ensembles or of distributions.
+    Either of two tables that can stand for each other will do: those of events are of ensembles or of distributions.
     """
-    held = [sums[weights_of(sums, statistic)] > 0 for statistic in _held(sums, name)]
-    there = xr.concat([own for own in held if own.any()] or held, "statistic").all("statistic")
+    held: dict[str, xr.DataArray] = {}
+    for statistic in _held(sums, name):
+        key, own = min(statistic, twin_of(statistic) or statistic), sums[weights_of(sums, statistic)] > 0
+        held[key] = held[key] | own if key in held else own
+    there = xr.concat(list(held.values()), "statistic").all("statistic")
     known = there.any([dim for dim in there.dims if dim != "model"])
     return (there | ~known).all("model") & there.any("model")
 

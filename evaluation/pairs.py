@@ -15,6 +15,7 @@ from data_pipeline.grid import Grid
 from data_pipeline.times import HOUR
 from data_pipeline.variables import VARIABLES
 from evaluation.derived import DERIVED, DerivedChannel, derived_channels, has, parts
+from evaluation.padding import without_padding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -130,18 +131,13 @@ def match(
 
 
 def channels(dataset: xr.Dataset, time_dim: str) -> list[Channel]:
-    """The fields that a dataset holds along ``time_dim``, level by level.
-
-    Variables on different levels share one level axis in a file, padded with NaN; the attribute ``channels``,
-    names as in ``Channel.name``, says which fields are there and tells padding from a forecast that is missing.
-    """
+    """The fields that a dataset holds along ``time_dim``, level by level, without padding."""
     found: list[Channel] = []
     for name, field in dataset.data_vars.items():
         if {time_dim, "latitude", "longitude"} <= set(field.dims):
             levels = [int(level) for level in field["level"].values] if "level" in field.dims else [None]
             found += [Channel(str(name), level) for level in levels]
-    stated = set(str(dataset.attrs.get("channels", "")).split())
-    return [channel for channel in found if channel.name in stated] or found
+    return without_padding(found, dataset.attrs)
 
 
 def minutes(time: np.datetime64) -> str:

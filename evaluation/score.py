@@ -14,7 +14,7 @@ from data_pipeline.progress import track
 from evaluation.aggregate import EveryPoint, Places, on_map
 from evaluation.alignment import RegriddedClimatology, common_grid, on_grid
 from evaluation.answer import answer
-from evaluation.answerable import check_answerable, check_map_fits
+from evaluation.answerable import check_answerable, check_map_fits, check_metres
 from evaluation.applicable import inapplicable
 from evaluation.climate import Season, of_variables
 from evaluation.combine import combine
@@ -139,6 +139,7 @@ def _prepared(
     if climatology is not None:
         climatology = RegriddedClimatology(of_variables(climatology, variables), grid)
     check_answerable(question, _sizes(runs), climatology, variables)
+    check_metres(question, variables, [truth, *runs])
     names = default_baselines(climatology) if question.baselines is None else question.baselines
     season = Season(climatology, grid) if climatology is not None else None
     beside = baselines(names, truth, climatology, matches, question.settings, season)

@@ -16,7 +16,7 @@ from data_pipeline.publish import publishing
 from evaluation.sums import with_shared_weights, without_shared_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Collection, Hashable, Iterator
     from pathlib import Path
 
     from evaluation.answer import Answer
@@ -26,6 +26,11 @@ SUMS = "sums"
 """The group that holds one group for each variable."""
 _MOST_BYTES = 100_000_000
 """That are in memory together while sums are copied from file to file, unless one array is larger."""
+_OTHER_KINDS = {
+    ("forecast", "truth", "hellinger"): "a joint histogram, of 'sphercast score joint',",
+    ("sum_matched",): "scores of tracks, of 'sphercast tracks score',",
+}
+"""Files of scores that are not compared, by variables that only they have."""
 _TIMES: dict[str, dict[str, str]] = {"initial_time": {"units": "seconds since 1970-01-01", "dtype": "int64"}}
 
 
@@ -186,8 +191,18 @@ def _groups(file: netCDF4.Dataset, path: Path) -> dict[str, netCDF4.Group]:
     """Of the variables of an open file."""
     groups: dict[str, netCDF4.Group] = file[SUMS].groups if SUMS in file.groups else {}
     if not groups:
-        raise ScoreError(f"{path} holds no sums, expected a file of 'sphercast score'; score again")
+        got = _kind_of(file.variables)
+        raise ScoreError(f"{path} holds {got}, expected a file of 'sphercast score'; score again")
     return groups
+
+
+def _kind_of(names: Collection[str]) -> str:
+    """What a file without sums is, by its variables.
+
+    >>> _kind_of({"forecast", "truth", "hellinger"}), _kind_of({"sum_matched", "hit_rate"}), _kind_of({"x"})
+    ("a joint histogram, of 'sphercast score joint',", "scores of tracks, of 'sphercast tracks score',", 'no sums')
+    """
+    return next((what for signs, what in _OTHER_KINDS.items() if set(signs) <= set(names)), "no sums")
 
 
 def _store(group: netCDF4.Group) -> NetCDF4DataStore:

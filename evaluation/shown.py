@@ -41,6 +41,15 @@ def units(name: str, stored: str) -> tuple[float, str]:
     """
     if metric(name).units != "variable":
         return 1.0, "" if stored == "1" else stored
+    return shown_units(stored)
+
+
+def shown_units(stored: str) -> tuple[float, str]:
+    """What to multiply values of a variable by, and the units that they then have, of the units in the files.
+
+    >>> shown_units("Pa"), shown_units("K")
+    ((0.01, 'hPa'), (1.0, 'K'))
+    """
     return _UNITS.get(stored, (1.0, stored))
 
 

@@ -138,28 +138,31 @@ def false_discoveries(p_values: ArrayLike, alpha: float) -> float:
 
 
 class Spacing(NamedTuple):
-    """Hours between initial times: the usual step, the longest, and whether all are alike."""
+    """Hours between initial times: the usual step, the shortest and longest, and whether all are alike."""
 
     usual: float
+    shortest: float
     longest: float
     even: bool
 
     def __str__(self) -> str:
         if self.even:
             return f"every {self.usual:g} h"
-        return f"unevenly spaced, usually {self.usual:g} h, at most {self.longest:g} h; taken as neighbours in order"
+        bound = f"at most {self.longest:g} h" if self.longest > self.usual else f"at least {self.shortest:g} h"
+        return f"unevenly spaced, usually {self.usual:g} h, {bound}; taken as neighbours in order"
 
 
 def spacing(times: NDArray[np.datetime64]) -> Spacing:
     """Of ascending times.
 
     >>> spacing(np.array(["2020-01-01T00", "2020-01-01T12", "2020-01-02T12", "2020-01-03T00"], "datetime64[ns]"))
-    Spacing(usual=12.0, longest=24.0, even=False)
+    Spacing(usual=12.0, shortest=12.0, longest=24.0, even=False)
     """
     steps = np.diff(times) / HOUR
     if not steps.size:
-        return Spacing(np.nan, np.nan, even=True)
-    return Spacing(float(np.median(steps)), float(steps.max()), even=bool((steps == steps[0]).all()))
+        return Spacing(np.nan, np.nan, np.nan, even=True)
+    shortest, longest = float(steps.min()), float(steps.max())
+    return Spacing(float(np.median(steps)), shortest, longest, even=shortest == longest)
 
 
 def horizons(lead_hours: ArrayLike, step_hours: float) -> NDArray[np.int64]:

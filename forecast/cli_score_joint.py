@@ -9,7 +9,7 @@ import typer
 
 from forecast.cli_data import StepHours
 from forecast.cli_score import score_app
-from forecast.cli_score_options import AllowMissing, OnGrid, Paths, Regions, TruthMember, WithoutMembers
+from forecast.cli_score_options import AllowMissing, OnGrid, Paths, TruthMember, WithoutMembers
 from forecast.cli_score_words import members_of, names_of, refuse_inputs, regions_of, warn_of_missing
 
 
@@ -18,7 +18,10 @@ def score_joint(
     paths: Paths,
     fields: Annotated[str, typer.Option(help="Two fields with a comma, e.g. temperature_850,specific_humidity_700.")],
     out: Annotated[Path, typer.Option(help="NetCDF file to write.")] = Path("joint.nc"),
-    regions: Regions = None,
+    regions: Annotated[
+        list[str] | None,
+        typer.Option(help="Names from 'score list regions', with commas, but not map. Default: global."),
+    ] = None,
     grid: OnGrid = None,
     member: TruthMember = None,
     step_hours: StepHours = None,

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from evaluation.metrics.definitions import Means, Sample
     from evaluation.metrics.forms import Floats, Forecast, Numbers
 
-PRECIPITATION = "total_precipitation"
+PRECIPITATION = ("total_precipitation", "total_precipitation_24hr")
+"""Names of what is scored: sums over a day, the second in WeatherBench2's data sets."""
 
 
 def error_matrix(dry_share: Floats) -> Floats:
@@ -73,7 +74,7 @@ def _dry(sample: Sample) -> float:
 @once
 def _climate(sample: Sample) -> tuple[WetClimate, Floats]:
     """The climate at the sample's time, and 1 where SEEPS is scored, 0 where it is too dry or too wet."""
-    if sample.climate is None or sample.channel.variable_name != PRECIPITATION:
+    if sample.climate is None or sample.channel.variable_name not in PRECIPITATION:
         nothing = np.full(sample.forecast.observation.shape, np.nan)
         return WetClimate(nothing, nothing), nothing
     climate = WetClimate.of_quantiles(LEVELS, sample.climate.quantiles(LEVELS), _dry(sample))

@@ -57,7 +57,9 @@ class Asked:
         """Raise a ScoreError for an option that means nothing to this kind of picture."""
         for name, kinds in _ONLY.items():
             if getattr(self, name) and kind not in kinds:
-                raise ScoreError(f"got --{name} for a {kind}, expected it of a {' or '.join(kinds)}; leave it out")
+                raise ScoreError(
+                    f"got --{name} for the kind {kind}, expected it for {' or '.join(kinds)}; leave it out"
+                )
         if kind in _CURVES and self.lead is not None:
             raise ScoreError(f"got --lead {self.lead:g} for a {kind}, which shows all leads; leave it out")
 

@@ -30,6 +30,8 @@ COMPONENTS: dict[str, tuple[str, str]] = {
 """Variables derived from two components, member by member: the mean speed is not the speed of the mean wind."""
 
 COORDINATES = ("lead_time", "latitude", "longitude", "initial_time")
+CONTROL = "control_member"
+"""The attribute of a forecast that names its control."""
 DEFAULT_LEVEL = 500
 LEAD_TOLERANCE = 1e-3
 """Hours within which a lead is the one asked for."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cartopy
 import numpy as np
-from cartopy.io.shapereader import NEShpDownloader, Reader
 
 from data_pipeline.errors import reading
 
@@ -23,6 +21,9 @@ _FILES = {
 
 def on_disk(feature: str) -> Path | None:
     """The file that cartopy would read, if it is there."""
+    import cartopy  # noqa: PLC0415, the viewer draws coasts without it
+    from cartopy.io.shapereader import NEShpDownloader  # noqa: PLC0415
+
     category, name = _FILES[feature]
     words = {"config": cartopy.config, "resolution": "10m", "category": category, "name": name}
     finder = NEShpDownloader.default_downloader()
@@ -38,6 +39,8 @@ def read(path: Path) -> list[NDArray[np.float64]]:
     DataError
         If the file is damaged.
     """
+    from cartopy.io.shapereader import Reader  # noqa: PLC0415
+
     with reading(path):
         shapes = [shape for shape in Reader(path).geometries() if shape is not None]
     lines = [shape.boundary if shape.geom_type.endswith("Polygon") else shape for shape in shapes]

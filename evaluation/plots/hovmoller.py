@@ -161,6 +161,7 @@ def _draw(axes: Axes, strip: Strip, values: Floats, palette: Palette, title: str
     ticks = np.arange(np.ceil(west / step) * step, east + 1e-6, step)
     axes.set_xlim(west, east)
     axes.set_xticks(ticks.tolist(), labels=[_degrees_east(tick) for tick in ticks])
+    axes.tick_params(axis="x", pad=7)  # clear of the last time's label
     axes.set_axisbelow(False)
     axes.grid(color="#4d4d4d", linewidth=0.4, alpha=0.45, linestyle=(0, (4, 4)))
 

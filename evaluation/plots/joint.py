@@ -37,8 +37,10 @@ def joint_figure(path: Path, asked: Asked) -> Figure:
     Raises
     ------
     ScoreError
-        If the file lacks the region or lead that is asked for.
+        If the file is none of a joint histogram, or lacks the region or lead that is asked for.
     """
+    if not is_joint(path):
+        raise ScoreError(f"{path} holds no joint histogram; make one with 'sphercast score joint'")
     with readable(path), xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as opened:
         scores = opened.load()
     first, second = (str(dim) for dim in scores["forecast"].dims[-2:])

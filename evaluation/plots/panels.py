@@ -46,10 +46,9 @@ def field_at(
     """
     field = optional_field(scores, name, variable, place)
     if field is None:
-        held = sorted({str(own.attrs["metric"]) for own in scores.data_vars.values() if "metric" in own.attrs})
-        raise ScoreError(
-            f"the scores hold no {name} of {variable}, only {', '.join(held)}; score again with --scores {name}"
-        )
+        own = [field for field in scores.data_vars.values() if field.attrs.get("variable") == variable]
+        held = ", ".join(sorted({str(field.attrs["metric"]) for field in own if "metric" in field.attrs}))
+        raise ScoreError(f"the scores hold no {name} of {variable}, only {held}; score again with --scores {name}")
     if not set(axes) & set(field.dims):
         raise ScoreError(f"{name} has no {' or '.join(axes)} to draw it by, expected --score {like}")
     return field

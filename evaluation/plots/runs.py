@@ -48,8 +48,8 @@ def _opened(path: str | Path) -> list[xr.Dataset]:
         except SphercastError:
             raise no_forecast from None
         raise DataError(
-            f"{path} holds states, as an analysis does, and no forecast; expected a forecast, from which the analysis "
-            "can be subtracted with --kind difference --against"
+            f"{path} holds states, as an analysis does, and no forecast; expected a forecast, beside which --against "
+            "takes the analysis"
         ) from None
 
 

@@ -120,7 +120,9 @@ def _alike(forecasts: Sequence[Scored]) -> str | None:
     first = forecasts[0]
     for one in forecasts:
         if one.question.is_map:
-            raise ScoreError(f"{one.name} is a map, which keeps no series by initial time; draw it alone")
+            raise ScoreError(
+                f"{one.name} is a map, which keeps no series by initial time; draw it alone, as --kind map"
+            )
         if one.question.by != first.question.by:
             words = " and ".join(f"{own.name} by {own.question.by or 'nothing'}" for own in (first, one))
             raise ScoreError(f"{words} was scored; score both with the same --by, or draw them one by one")

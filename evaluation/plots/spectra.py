@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from evaluation.metrics.registry import metric
 from evaluation.plots.frames import COLOURS, legend_below, plain
 from evaluation.plots.panels import PANEL, ends, field_at, lead_panels, optional_field, words_of
-from evaluation.shown import capital, lead_name
+from evaluation.shown import capital, lead_name, shown_units
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,28 +42,31 @@ def spectrum_figure(
     what = _WORDS.get(base, base.replace("_", " "))
     figure, panels = lead_panels(scores, field, variable, place, what, words_of(intervals), height=PANEL + 0.4)
     power = field.attrs.get("units") != "1"
+    scale, unit = _squared(str(field.attrs["units"])) if power else (1.0, "")
     for axes, lead in panels:
         for end, (label, colour) in _LINES.items():
             line = held[end]
             if line is not None:
-                _draw(axes, line.sel(lead_time=lead), axis, intervals, f"{base}{end}", label=label, colour=colour)
+                _draw(axes, line.sel(lead_time=lead), axis, intervals, f"{base}{end}", label=label, colour=colour,
+                      scale=scale)  # fmt: skip
         _finish(axes, base, power=power)
-        unit = f" ({_squared(str(field.attrs['units']))})" if power else ""
         plain(axes, x=_AXES[axis], y=f"{capital(what)}{unit}" if axes is panels[0][0] else "", title=lead_name(lead))
     legend_below(figure, [axes for axes, _ in panels])
     return figure
 
 
 def _draw(
-    axes: Axes, line: xr.DataArray, axis: str, intervals: xr.Dataset | None, name: str, *, label: str, colour: str
-) -> None:
+    axes: Axes, line: xr.DataArray, axis: str, intervals: xr.Dataset | None, name: str, *, label: str, colour: str,
+    scale: float,
+) -> None:  # fmt: skip
     """Without the mean of the field, which has no scale, and without what is nought."""
     shown = line.where((line[axis] > 0) & (line > 0)).dropna(axis)
-    axes.plot(shown[axis], shown, color=colour, label=label, linewidth=1.6)
+    axes.plot(shown[axis], scale * shown, color=colour, label=label, linewidth=1.6)
     between = ends(intervals, name, line)
     if between is not None:
         low, high = (end.sel({axis: shown[axis]}) for end in between)
-        axes.fill_between(shown[axis], low.where(low > 0, shown), high, color=colour, alpha=0.18, linewidth=0)
+        low = low.where(low > 0, shown)
+        axes.fill_between(shown[axis], scale * low, scale * high, color=colour, alpha=0.18, linewidth=0)
 
 
 def _finish(axes: Axes, base: str, *, power: bool) -> None:
@@ -81,11 +84,14 @@ def _finish(axes: Axes, base: str, *, power: bool) -> None:
         axes.set_ylim(bottom=0)
 
 
-def _squared(units: str) -> str:
-    """Units of power as people write them.
+def _squared(units: str) -> tuple[float, str]:
+    """What to multiply power by, and behind the words its units as people write them; geopotential is shown as height.
 
-    >>> _squared("(K)2"), _squared("(m s-1)2 m")
-    ('K²', '(m s-1)² m')
+    >>> _squared("(K)2"), _squared("(m s-1)2 m"), _squared("(1)2")
+    ((1.0, ' (K²)'), (1.0, ' ((m/s)² m)'), (1.0, ''))
     """
     inner, _, rest = units.removeprefix("(").partition(")2")
-    return f"({inner})²{rest}" if " " in inner else f"{inner}²{rest}"
+    scale, name = shown_units(inner)
+    squared = f"({name})²" if " " in name or "/" in name else f"{name}²" * bool(name)
+    words = f"{squared}{rest}".strip()
+    return scale**2, f" ({words})" if words else ""

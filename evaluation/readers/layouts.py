@@ -39,7 +39,7 @@ def pieces_of(raw: xr.Dataset, path: str) -> list[DatasetPiece]:
     fields = _forecast_fields(dataset, path)
     grid, steps = _horizontal(dataset, path)
     with _naming(path):
-        dataset = _downward(dataset[list(fields)])
+        dataset = _by_member(_downward(dataset[list(fields)]))
     variables: dict[Channel, tuple[str, xr.Variable]] = {}
     for old, (new, level) in fields.items():
         channel, variable = Channel(new, level), _canonical(dataset[old], new, grid, steps, path)
@@ -119,6 +119,14 @@ def _downward(dataset: xr.Dataset) -> xr.Dataset:
     if not np.array_equal(places, axis["place"]):
         dataset = dataset.isel(level=places)
     return dataset.assign_coords(level=ordered["level"].values)
+
+
+def _by_member(dataset: xr.Dataset) -> xr.Dataset:
+    """Members by ascending number, as sums over them depend on their order in the last bit."""
+    if "realization" not in dataset.dims or "realization" not in dataset.coords:
+        return dataset
+    places = np.argsort(dataset["realization"].values, kind="stable")
+    return dataset if (np.diff(places) == 1).all() else dataset.isel(realization=places)
 
 
 def _placeholder(dataset: xr.Dataset) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import xarray as xr
 from data_pipeline.channels import Channel
 from data_pipeline.times import HOUR
 from data_pipeline.variables import COORDINATE_ATTRIBUTES, VARIABLES, variable
+from evaluation.padding import without_padding
 from evaluation.readers.fields import Place
 
 if TYPE_CHECKING:
@@ -137,12 +138,13 @@ class DatasetPiece:
 
     def _channels(self) -> Iterator[tuple[xr.Variable, int, Channel]]:
         """Every variable, position along its levels, and channel there, without padding."""
-        stated = set(str(self.attributes.get("channels", "")).split())
-        for named, field in self.variables.items():
-            for index, level in enumerate(self._levels(named, field)):
-                channel = Channel(named.variable_name, level)
-                if not stated or channel.name in stated:
-                    yield field, index, channel
+        every = [
+            (field, index, Channel(named.variable_name, level))
+            for named, field in self.variables.items()
+            for index, level in enumerate(self._levels(named, field))
+        ]
+        kept = set(without_padding([channel for *_, channel in every], self.attributes))
+        return (own for own in every if own[-1] in kept)
 
     def _members(self) -> list[int | None]:
         if "realization" in self.labels.coords:

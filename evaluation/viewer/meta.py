@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from data_pipeline.variables import VARIABLES
-from evaluation.plots.fields import components_of, holds
-from evaluation.plots.places.members import CONTROL
+from evaluation.plots.fields import CONTROL, components_of, holds
 from evaluation.plots.reference import ANALYSIS
 from evaluation.plots.style import style_of
 from evaluation.plots.titles import capital, moment

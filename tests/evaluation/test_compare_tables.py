@@ -37,7 +37,8 @@ METRICS = ("crps", "brier_score", "roc_area", "rank_chi_square", "rank_histogram
 SETTINGS = Settings(thresholds={WARMTH: (280.0, 281.0)})
 
 
-def score_file(path: Path, make: Callable[..., xr.Dataset], truth: xr.Dataset, noise: float, members: int) -> Answer:
+def score_file(path: Path, make: Callable[..., xr.Dataset], truth: xr.Dataset, noise: float, members: int,
+               baselines: tuple[str, ...] = ()) -> Answer:  # fmt: skip
     """Of twelve runs of as many members, to whose errors ``noise`` times as much is added."""
     runs = [make(start=start, leads=2, members=members) for start in range(12)]
     for run in runs:
@@ -45,7 +46,7 @@ def score_file(path: Path, make: Callable[..., xr.Dataset], truth: xr.Dataset, n
         run[WARMTH] += noise * rng.standard_normal(run[WARMTH].shape).astype(np.float32)
     store = path.with_suffix(".zarr")
     as_weatherbench2(runs).to_zarr(store, zarr_format=2)
-    found = answered([store], truth, metrics=METRICS, settings=SETTINGS, variables=[WARMTH], baselines=[])
+    found = answered([store], truth, metrics=METRICS, settings=SETTINGS, variables=[WARMTH], baselines=baselines)
     write_scores(found, path)
     return found
 
@@ -57,6 +58,20 @@ def files(ensemble: Callable[..., xr.Dataset], truth: xr.Dataset, tmp_path: Path
     for path, noise, members in zip(paths, (0.0, 1.0), (4, 5), strict=True):
         score_file(path, ensemble, truth, noise, members)
     return paths
+
+
+def test_a_baseline_has_its_table_of_events_beside_the_ensemble_s(
+    ensemble: Callable[..., xr.Dataset], truth: xr.Dataset, tmp_path: Path
+) -> None:
+    """Persistence has probabilities of a distribution, in a table that the ensemble does not have, and the reverse."""
+    path = tmp_path / "new.nc"
+    score_file(path, ensemble, truth, 0.0, 4, ("persistence",))
+    comparison = compare(*open_pair([path], "persistence"), ["roc_area"])
+    known = xr.open_dataset(path, engine="netcdf4")[f"roc_area_{WARMTH}"]
+    cells = comparison.cells["roc_area", WARMTH]
+    for side, model in (("ours", "forecast"), ("theirs", "persistence")):
+        np.testing.assert_allclose(cells[side], known.sel(model=model, drop=True).transpose(*cells[side].dims))
+    assert (cells["sample_size"] == 12).all()
 
 
 def test_scores_of_tables_are_those_of_the_files(files: list[Path]) -> None:

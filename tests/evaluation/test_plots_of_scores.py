@@ -112,12 +112,14 @@ def test_the_score_says_what_picture_it_has(files, drawn, tmp_path, score, title
 
 
 def test_a_diagram_that_lacks_a_part_says_which(files, tmp_path):
-    with pytest.raises(ScoreError, match="hold no binned_rmse of 2m_temperature"):
+    with pytest.raises(ScoreError, match="hold no binned_rmse of 2m_temperature, only"):
         draw_scores([files], tmp_path / "a.png", score="binned_share")
     with pytest.raises(ScoreError, match="crps has no wavenumber or degree to draw it by"):
         draw_scores([files], tmp_path / "a.png", score="crps", kind="spectrum")
-    with pytest.raises(ScoreError, match="got --against for a spectrum, expected it of a map; leave it out"):
+    with pytest.raises(ScoreError, match="got --against for the kind spectrum, expected it for map; leave it out"):
         draw_scores([files], tmp_path / "a.png", score="power_spectrum", against="persistence")
+    with pytest.raises(ScoreError, match=r"holds no joint histogram; make one with 'sphercast score joint'"):
+        draw_scores([files], tmp_path / "a.png", kind="joint")
     with pytest.raises(ScoreError, match="holds no humidity, expected one of 2m_temperature"):
         draw_scores([files], tmp_path / "a.png", score="power_spectrum", variable="humidity")
 

@@ -89,7 +89,7 @@ def test_scores_with_an_own_axis_are_drawn_at_a_label_of_it(path, drawn, tmp_pat
      ({"lead": 6.0}, "got the lead time 6.0 for 2m_temperature, expected one of: 12.0, 24.0, 36.0"),
      ({"group": "DJF"}, "got --group DJF, but nothing was scored --by season"),
      ({"kind": "roc"}, "is a map of points, of which there is no roc; score again without --regions map"),
-     ({"kind": "curve"}, "forecast is a map, which keeps no series by initial time; draw it alone")],
+     ({"kind": "curve"}, "forecast is a map, which keeps no series by initial time; draw it alone, as --kind map")],
 )  # fmt: skip
 def test_what_a_map_does_not_show(path, tmp_path, options, message):
     with pytest.raises(ScoreError, match=message):

@@ -208,8 +208,10 @@ def test_noise_is_rarely_marked():
 
 def test_spacing():
     times = np.datetime64("2020-01-01", "ns") + np.array([0, 12, 24, 96]) * np.timedelta64(1, "h")
-    assert significance.spacing(times) == (12.0, 72.0, False)
+    assert significance.spacing(times) == (12.0, 12.0, 72.0, False)
     assert "unevenly spaced, usually 12 h, at most 72 h" in str(significance.spacing(times))
+    late_start = np.datetime64("2020-01-01", "ns") + np.array([0, 6, 18, 30]) * np.timedelta64(1, "h")
+    assert "unevenly spaced, usually 12 h, at least 6 h" in str(significance.spacing(late_start))
     assert str(significance.spacing(times[:3])) == "every 12 h"
     assert significance.spacing(times[:1]).even
 

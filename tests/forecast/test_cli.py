@@ -34,7 +34,7 @@ COMMANDS = [
     ["score", "list"], ["score", "merge"], ["score", "plot"], ["score", "run"], ["scorecard"], ["tracks"],
     ["tracks", "find"], ["tracks", "score"], ["plot"], ["demo"], ["run"], ["schedule"], ["jobs"], ["jobs", "cancel"],
     ["jobs", "check"], ["jobs", "deploy"], ["jobs", "example"], ["jobs", "list"], ["jobs", "prune"], ["jobs", "retry"],
-    ["jobs", "show"],
+    ["jobs", "show"], ["view"],
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from data_pipeline.errors import DataError
 from data_pipeline.times import HOUR
-from evaluation.plots.fields import chosen_level, components_of, lead_position
+from evaluation.plots.fields import CONTROL, chosen_level, components_of, lead_position
 from evaluation.plots.places.amounts import is_sum
 from evaluation.plots.places.local import method_of
 from evaluation.plots.style import style_of
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from evaluation.plots.style import Style
 
     Floats = NDArray[np.float64]
-
-CONTROL = "control_member"
-"""The attribute of a forecast that names its control."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@
     return out;
   }
 
-  /** The field on a finer grid, nowhere beyond the four values about a point; next to missing ones the nearest. */
+  /** The field on a finer grid, nowhere beyond the field's own range; next to missing values the nearest. */
   sphercast.refine = (field, grid, sign) => {
     const { factor, before, after, rows, columns, perRow } = layout(field, grid);
     const padded = new Map(), along = new Map();
@@ -78,22 +78,29 @@
       }
       return r;
     };
-    const values = new Float32Array(rows * columns);
+    const values = new Float32Array(rows * columns), range = rangeOf(field.values);
     for (let r = 0; r < rows; r += 1) {
       const at = r / perRow - before, base = Math.min(Math.floor(at + 1e-9), field.rows), share = Math.max(0, at - base);
       const lines = [-1, 0, 1, 2].map((step) => along.get(row(Math.max(-2, Math.min(field.rows + 1, base + step)))));
       const w = weights(share), up = padded.get(base), down = padded.get(Math.min(base + 1, field.rows + 1));
-      blend(values.subarray(r * columns, (r + 1) * columns), lines, w, up, down, share, factor);
+      blend(values.subarray(r * columns, (r + 1) * columns), lines, w, up, down, share, factor, range);
     }
     return { values, rows, columns, factor, before, after, perRow, grid };
   };
 
-  function blend(out, lines, w, up, down, share, factor) {
+  function rangeOf(values) {
+    let [low, high] = [Infinity, -Infinity];
+    for (const value of values) { if (value < low) low = value; if (value > high) high = value; }
+    return [low, high];
+  }
+
+  /** One row. Cells that kept to their own four values would not meet at their edges: contours would break there. */
+  function blend(out, lines, w, up, down, share, factor, [low, high]) {
     for (let c = 0; c < out.length; c += 1) {
       const k = Math.floor(c / factor) + 2, next = Math.min(k + 1, up.length - 1);
       const a = up[k], b = up[next], d = down[k], e = down[next];
       const value = w[0] * lines[0][c] + w[1] * lines[1][c] + w[2] * lines[2][c] + w[3] * lines[3][c];
-      if (value === value) out[c] = Math.min(Math.max(a, b, d, e), Math.max(Math.min(a, b, d, e), value));
+      if (value === value) out[c] = Math.min(high, Math.max(low, value));
       else out[c] = share < 0.5 ? (c % factor < factor / 2 ? a : b) : (c % factor < factor / 2 ? d : e);
     }
   }

@@ -5,6 +5,7 @@
   const { element, words } = sphercast;
   const by = (id) => document.getElementById(id);
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+  const LABEL = 54; // pixels that the name of a day takes, with a gap
   let playing = false;
 
   const last = () => sphercast.meta.leads.length - 1;
@@ -31,17 +32,20 @@
 
   sphercast.togglePlay = () => setPlaying(!playing);
 
+  /** Names of days below the slider, as many as there is room for; little of the first day may be there. */
   function ticks() {
-    const { leads } = sphercast.meta, days = new Map();
+    const { leads } = sphercast.meta, days = new Map(), room = by("ticks").clientWidth, far = Math.max(1, last());
     leads.forEach((lead, i) => { if (!days.has(lead.valid.slice(0, 10))) days.set(lead.valid.slice(0, 10), i); });
-    const every = Math.ceil(days.size / 12);
-    const marks = [...days.values()].filter((_, i) => i % every === 0).map((i) => {
+    const every = Math.ceil((days.size * LABEL) / Math.max(room, 2 * LABEL));
+    const chosen = [...days.values()].filter((_, i) => i % every === 0);
+    if (chosen.length > 1 && (chosen[1] * room) / far < 1.5 * LABEL) chosen.shift();
+    const marks = chosen.map((i, n) => {
       const mark = element("span", {}, `${leads[i].day} ${leads[i].valid.slice(8, 10)}`);
-      mark.style.left = `${(100 * i) / Math.max(1, last())}%`;
+      mark.style.left = `${(100 * i) / far}%`;
       mark.className = i === 0 ? "start" : i === last() ? "end" : "";
-      return mark;
+      return i === last() && n && ((i - chosen[n - 1]) * room) / far < 1.5 * LABEL ? null : mark;
     });
-    by("ticks").replaceChildren(...marks);
+    by("ticks").replaceChildren(...marks.filter(Boolean));
   }
 
   sphercast.startTime = () => {
@@ -53,6 +57,7 @@
       by(id).addEventListener("click", () => { setPlaying(false); sphercast.step(steps); });
     }
     ticks();
+    window.addEventListener("resize", ticks);
     sphercast.fitTime();
   };
 
