@@ -23,6 +23,14 @@ class DataError(SphercastError):
     """Data that are missing, mislabelled, out of range or unreadable."""
 
 
+class UnreadableError(DataError):
+    """Values that a damaged file does not give; other values of it may be whole."""
+
+
+class EmptyError(DataError):
+    """A field that is there and has no value."""
+
+
 class TemporaryError(DataError):
     """Data that are not there yet, or cannot be had just now: the same request may succeed later."""
 
@@ -45,9 +53,9 @@ DAMAGES = (ArithmeticError, EOFError, LookupError, OSError, RuntimeError, ValueE
 
 @contextmanager
 def reading(data: object) -> Iterator[None]:
-    """What libraries raise for the values of damaged files, as a DataError; ``data`` names them."""
+    """What libraries raise for the values of damaged files, as an UnreadableError; ``data`` names them."""
     try:
         yield
     except DAMAGES as error:
         reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{data} cannot be read ({reason}); a file is damaged: copy or build it again") from error
+        raise UnreadableError(f"{data} cannot be read ({reason}); a file is damaged: copy or build it again") from error

@@ -27,8 +27,8 @@ SUMS = "sums"
 _MOST_BYTES = 100_000_000
 """That are in memory together while sums are copied from file to file, unless one array is larger."""
 _OTHER_KINDS = {
-    ("forecast", "truth", "hellinger"): "a joint histogram, of 'sphercast score joint',",
-    ("sum_matched",): "scores of tracks, of 'sphercast tracks score',",
+    ("forecast", "truth", "hellinger"): "a joint histogram (of 'sphercast score joint')",
+    ("sum_matched",): "scores of tracks (of 'sphercast tracks score')",
 }
 """Files of scores that are not compared, by variables that only they have."""
 _TIMES: dict[str, dict[str, str]] = {"initial_time": {"units": "seconds since 1970-01-01", "dtype": "int64"}}
@@ -200,7 +200,7 @@ def _kind_of(names: Collection[str]) -> str:
     """What a file without sums is, by its variables.
 
     >>> _kind_of({"forecast", "truth", "hellinger"}), _kind_of({"sum_matched", "hit_rate"}), _kind_of({"x"})
-    ("a joint histogram, of 'sphercast score joint',", "scores of tracks, of 'sphercast tracks score',", 'no sums')
+    ("a joint histogram (of 'sphercast score joint')", "scores of tracks (of 'sphercast tracks score')", 'no sums')
     """
     return next((what for signs, what in _OTHER_KINDS.items() if set(signs) <= set(names)), "no sums")
 

@@ -16,6 +16,7 @@ from forecast.files import file_names, verify_files
 from forecast.memory import Room, plan_batches
 from forecast.output import EnsembleLayout, Manifest, OutputConfig, go_on_publishing, is_publishing, publish
 from forecast.published import (
+    MADE_BY,
     identity_of,
     manifest_name,
     manifest_of,
@@ -82,7 +83,7 @@ class Job:
         """What files say of where the forecast comes from."""
         pairs = "; members 2k and 2k + 1 have noise of opposite sign" if self.antithetic else ""
         return {
-            "source": f"sphercast checkpoint {self.origin.checkpoint}",
+            "source": f"{MADE_BY} {self.origin.checkpoint}",
             "checkpoint_sha256": self.origin.checkpoint_sha256,
             "initial_data": self.origin.initial_data,
             "initial_perturbation": self.origin.perturbation,

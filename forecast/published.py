@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+import netCDF4
 
 from data_pipeline.errors import DataError, SphercastError
 from data_pipeline.times import shown
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from forecast.output import EnsembleLayout
     from forecast.restart import Run
 
+MADE_BY = "sphercast checkpoint"
+"""What the attribute ``source`` of forecasts begins with."""
 _ZARR = (".zgroup", "zarr.json")
 _LOG = logging.getLogger(__name__)
 
@@ -108,9 +113,32 @@ def refuse_foreign(folder: Path, names: Sequence[str], name: str) -> None:
         own = [work_folder(folder, name) / MANIFEST, folder / manifest_name(name)]  # publishing moves it
         if path.exists() and not any(_may_list(manifest, path.name) for manifest in own):
             raise SphercastError(
-                f"{path} is there, and {manifest_name(name)} does not say that it is of an older forecast called "
-                f"{name}; give another name, or move it away"
+                f"{path} is there, and no {manifest_name(name)} beside it lists it as an older forecast's; give "
+                "another name, or move it away"
             )
+
+
+def remove_unlisted(folder: Path, names: Sequence[str], name: str) -> None:
+    """Remove forecasts of ours that have lost their manifest from a ``folder`` that nobody else writes to."""
+    manifests = [work_folder(folder, name) / MANIFEST, folder / manifest_name(name)]
+    if any(manifest.exists() for manifest in manifests):
+        return
+    for path in (folder / name for name in names):
+        if _says_it_is_ours(path):
+            _LOG.warning("%s has lost its manifest; it is made again", path)
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+
+
+def _says_it_is_ours(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            source = json.loads((path / ".zattrs").read_bytes()).get("source")
+        else:
+            with netCDF4.Dataset(path) as file:
+                source = getattr(file, "source", None)
+    except (OSError, ValueError):
+        return False
+    return str(source).startswith(MADE_BY)
 
 
 def _may_list(manifest: Path, file: str) -> bool:

@@ -51,7 +51,7 @@ def box_called(region: str) -> Box:
     Raises
     ------
     DataError
-        If it is none of these, or off the globe.
+        If it is none of these, off the globe, or as wide as a line.
 
     >>> box_called("north-pacific")
     Box(south=25.0, north=60.0, west=145.0, east=230.0)
@@ -89,6 +89,11 @@ def box_of(grid: Grid) -> Box:
 
 def _checked(region: str, bounds: tuple[float, float, float, float]) -> Box:
     south, north, west, east = bounds
+    if east <= west and (west - east) % CIRCLE == 0:
+        raise DataError(
+            f"the region {region} has its west and its east on one meridian; expected two, or all longitudes as "
+            f"band:{south:g},{north:g}"
+        )
     width = min(east - west, CIRCLE) if east > west else east - west + CIRCLE
     if not (-90 <= south < north <= 90 and abs(west) <= CIRCLE and abs(east) <= CIRCLE and 0 < width <= CIRCLE):
         raise DataError(

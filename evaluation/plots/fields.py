@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from data_pipeline.errors import DataError, reading
+from data_pipeline.errors import DataError, EmptyError, reading
 from data_pipeline.grid import Grid
 from data_pipeline.times import HOUR
 from data_pipeline.variables import VARIABLES
 from evaluation.plots.style import Style, style_of
+from evaluation.plots.sums import titled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,6 +101,8 @@ def select(run: xr.Dataset, variable: str, level: int | None, lead: float | None
     ------
     DataError
         If the dataset is no run, or lacks the variable, level or lead; the message lists what it has.
+    EmptyError
+        If the field has no value.
     """
     _check_run(run)
     moment, hours = _at_lead(run, lead)
@@ -112,8 +115,9 @@ def select(run: xr.Dataset, variable: str, level: int | None, lead: float | None
     alive = np.asarray(np.isfinite(native).any(axis=(1, 2)))
     if not alive.any():
         place = "" if chosen is None else f" on {chosen} hPa"
-        raise DataError(f"{variable}{place} has no value at T+{hours:g} h; check the file, or choose another lead")
+        raise EmptyError(f"{variable}{place} has no value at T+{hours:g} h; check the file, or choose another lead")
     style = style_of(variable, str(run[components[0]].attrs.get("units", "")))
+    style = replace(style, title=titled(style, run, variable))
     return EnsembleField(
         values=style.display(native[alive]),
         members=tuple(name for name, lives in zip(names, alive, strict=True) if lives),

@@ -24,6 +24,8 @@ HEMISPHERE = 20.0
 """Degrees from the equator to which a map of a pole reaches where no region is asked for."""
 HORIZON = 89.95
 """Degrees from its middle to which the globe seen from space is drawn: at 90 it is seen edge on."""
+FARTHEST = 120.0
+"""Degrees from the pole to which a polar map reaches."""
 TROPICS = 15.0
 """Degrees: a box whose middle is nearer to the equator is shown on plate carree, not on a cone."""
 MARGIN = 0.01
@@ -45,12 +47,14 @@ def _plate_carree(box: Box | None) -> View:
 def _north_pole(box: Box | None) -> View:
     if box is None or (box.is_circle and box.north >= 90):
         return _cap("north_pole", ccrs.NorthPolarStereo(), 90.0, HEMISPHERE if box is None else box.south)
+    _check_reach("north_pole", 90.0, box.south)
     return _framed("north_pole", ccrs.NorthPolarStereo(central_longitude=box.middle[0]), box)
 
 
 def _south_pole(box: Box | None) -> View:
     if box is None or (box.is_circle and box.south <= -90):
         return _cap("south_pole", ccrs.SouthPolarStereo(), -90.0, -HEMISPHERE if box is None else box.north)
+    _check_reach("south_pole", -90.0, box.north)
     return _framed("south_pole", ccrs.SouthPolarStereo(central_longitude=box.middle[0]), box)
 
 
@@ -139,13 +143,18 @@ def _is_globe(box: Box) -> bool:
 
 def _cap(name: str, crs: ccrs.Projection, pole: float, edge: float) -> View:
     """A round map about a pole as far as latitude ``edge``, at most to 30 degrees beyond the equator."""
-    if abs(pole - edge) > 120:
-        raise DataError(f"projection {name} cannot show latitudes to {edge:g}; choose robinson or plate_carree")
+    _check_reach(name, pole, edge)
     radius = abs(float(crs.transform_point(0.0, edge, ccrs.PlateCarree())[1]))
     reach = abs(pole - edge) + 1.0
     south, north = sorted((pole, pole - np.sign(pole) * reach))
     frame = (-radius, radius, -radius, radius)
     return View(name, crs, south=float(south), north=float(north), frame=frame, centre=(0.0, pole), reach=reach)
+
+
+def _check_reach(name: str, pole: float, edge: float) -> None:
+    """At most to 30 degrees beyond the equator: further, a frame would have corners off the map."""
+    if abs(pole - edge) > FARTHEST:
+        raise DataError(f"projection {name} cannot show latitudes to {edge:g}; choose robinson or plate_carree")
 
 
 def _framed(name: str, crs: ccrs.Projection, box: Box) -> View:

@@ -28,6 +28,11 @@ def statistic(ensemble: EnsembleField) -> str:
     return "single forecast" if ensemble.size == 1 else f"member {ensemble.members[0]}"
 
 
+def everyone(ensemble: EnsembleField) -> str:
+    """All members, or the one that there is."""
+    return "all members" if len(ensemble.members) > 1 else statistic(ensemble)
+
+
 def probability_headline(ensemble: EnsembleField, threshold: float, *, above: bool) -> str:
     """First line of a probability map: 'at or above' is >=, its complement is <."""
     return f"Probability of {quantity(ensemble)} {_sign(above)} {number(threshold)} {ensemble.style.units}"

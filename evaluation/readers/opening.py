@@ -76,9 +76,20 @@ def open_runs(path: str | Path) -> list[xr.Dataset]:
     Raises
     ------
     DataError, ScoreError
-        As ``open_forecasts``.
+        As ``open_forecasts``; in words for those who cannot leave files out.
     """
-    return open_forecasts([path])[0]
+    pieces, unreadable = _readable(files_of(path), Ahead())
+    if unreadable and (pieces or len(unreadable) > 1):
+        raise DataError(
+            f"{len(unreadable)} of the files in {path} are no forecasts that can be read: "
+            f"{listed(unreadable, _MOST_LISTED)}; take them away, or name the forecasts alone, e.g. 'FOLDER/run*.nc'"
+        )
+    if unreadable:
+        raise unreadable[0]
+    runs, lacking = runs_of(pieces)
+    if lacking:
+        raise ScoreError("; ".join(lacking).replace(", and was left out", "") + "; complete them, or take them away")
+    return runs
 
 
 def open_run(path: str | Path) -> xr.Dataset:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, UnreadableError
 from data_pipeline.publish import only_one_in, publish_directory
 from evaluation.viewer.files import page_files
 from evaluation.viewer.pieces import META
@@ -34,7 +34,7 @@ def export(pieces: Pieces, folder: Path, tell: Callable[[str], object]) -> bool:
     Raises
     ------
     DataError
-        If the folder holds anything else, or the disk has less room than it needs.
+        If the folder holds anything else, the disk has less room than it needs, or a field is damaged.
     """
     stamp = _stamp(pieces)
     if folder.exists() or folder.is_symlink():
@@ -49,9 +49,19 @@ def export(pieces: Pieces, folder: Path, tell: Callable[[str], object]) -> bool:
         for key in pieces.keys():  # noqa: SIM118, no mapping
             path = aside / "pieces" / f"{key}.js"
             if not path.exists():
-                _write(path, pieces.make(key) or b"")
+                _write(path, _made(pieces, key))
         publish_directory(aside, folder)
     return True
+
+
+def _made(pieces: Pieces, key: str) -> bytes:
+    """A piece; an export that is to be looked at elsewhere has no holes that nobody was told of."""
+    try:
+        return pieces.make(key, past_damage=False) or b""
+    except UnreadableError as error:
+        raise DataError(
+            f"nothing was exported: {error}; or leave the damage out with --variables, --levels or --leads"
+        ) from error
 
 
 def size_of(pieces: Pieces) -> int:

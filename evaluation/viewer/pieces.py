@@ -9,10 +9,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from data_pipeline.errors import DataError, SphercastError
+from data_pipeline.errors import DataError, SphercastError, UnreadableError
+from data_pipeline.times import HOUR
 from evaluation.plots.runs import open_at
 from evaluation.plots.titles import moment
 from evaluation.viewer.catalogue import Selection, catalogue
+from evaluation.viewer.changed import changed, states
 from evaluation.viewer.coasts import RESOLUTIONS, coasts
 from evaluation.viewer.encoding import packed, quantize, script
 from evaluation.viewer.meta import columns, control_of, meta
@@ -57,6 +59,7 @@ class Pieces:
         self._ensembles: OrderedDict[tuple[object, ...], EnsembleField] = OrderedDict()
         self._scales: dict[tuple[int, int], Scales] = {}
         self._blocks, self._lock = Blocks(), Lock()
+        self._opened = states(self.files)
 
     @cached_property
     def content_of_meta(self) -> dict[str, Any]:
@@ -107,14 +110,22 @@ class Pieces:
         probabilities = [f"p{place}" for place in range(MOST_THRESHOLDS)]
         return [*STATISTICS, *probabilities, *(f"m{place}" for place in self.catalogue.members if place < size)]
 
-    def make(self, key: str) -> bytes | None:
-        """The piece, or None if there is none of that name. What cannot be read becomes a piece that says so."""
+    def make(self, key: str, *, past_damage: bool = True) -> bytes | None:
+        """The piece, or None if there is none of that name. What there is not becomes a piece that says so.
+
+        Raises
+        ------
+        UnreadableError
+            If a file is damaged, or no longer the one that was opened, unless ``past_damage``.
+        """
         content = self._maker(key)
         if content is None:
             return None
         try:
             return script(key, content())
         except SphercastError as error:
+            if isinstance(error, UnreadableError) and not past_damage:
+                raise
             return script(key, {"refused": str(error)})
 
     def _maker(self, key: str) -> Callable[[], dict[str, Any]] | None:
@@ -152,13 +163,26 @@ class Pieces:
             if key in self._ensembles:
                 self._ensembles.move_to_end(key)
                 return self._ensembles[key]
-        entry = self.catalogue.entries[variable]
-        found = self.sides[side].ensemble(entry.name, entry.levels[level], lead, member)
+        found = self._read(side, variable, level, lead, member)
         with self._lock:
             self._ensembles[key] = found
             while sum(own.values.nbytes for own in self._ensembles.values()) > _KEPT_BYTES:
                 self._ensembles.popitem(last=False)
         return found
+
+    def _read(self, side: str, variable: int, level: int, lead: int, member: int | None = None) -> EnsembleField:
+        entry = self.catalogue.entries[variable]
+        try:
+            return self.sides[side].ensemble(entry.name, entry.levels[level], lead, member)
+        except UnreadableError as error:
+            if not (others := changed(self._opened)):
+                level_words = "" if entry.levels[level] is None else f" on {entry.levels[level]} hPa"
+                hours = self._one.run["lead_time"].values[self.catalogue.leads[lead]] / HOUR
+                raise UnreadableError(f"{entry.name}{level_words} at T+{hours:g} h: {error}") from error
+            verb = "have" if len(others) > 1 else "has"
+            raise UnreadableError(
+                f"{', '.join(others)} {verb} changed since the viewer opened it; start the viewer again"
+            ) from error
 
     def _scale(self, variable: int, level: int) -> Scales:
         with self._lock:
@@ -194,13 +218,12 @@ class Pieces:
         return STATISTICS["mean" if member_of(product) is not None else product].make(ensemble)
 
     def _series(self, side: str, variable: int, level: int, row: int) -> dict[str, Any]:
-        entry, where = self.catalogue.entries[variable], self.sides[side]
         run = self._one.run if side == "a" or self._other is None else self._other.example
         made = self._blocks.get(
-            (side, variable, level), lambda lead: where.ensemble(entry.name, entry.levels[level], lead),
-            len(self.catalogue.leads), control_of(run),
+            (side, variable, level), lambda lead: self._read(side, variable, level, lead), len(self.catalogue.leads),
+            control_of(run),
         )  # fmt: skip
-        return made.row(row, columns(where.grid))
+        return made.row(row, columns(self.sides[side].grid))
 
 
 def _is_position(text: str, size: int) -> bool:

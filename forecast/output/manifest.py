@@ -84,7 +84,7 @@ def read_manifest(path: Path) -> Manifest:
     except (OSError, ValidationError) as error:
         reason = _reason(error)
         raise DataError(
-            f"{file} is no manifest of a forecast ({reason}); remove it and run the forecast again"
+            f"{file} is no manifest of a forecast ({reason}); run the forecast again"
         ) from error
 
 

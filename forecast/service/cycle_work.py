@@ -26,12 +26,13 @@ from forecast.checkpoint import find_checkpoint, load_checkpoint, provenance
 from forecast.devices import choose_device
 from forecast.files import file_names
 from forecast.initial import given_members, initial_state
-from forecast.job import Job, Origin, run, steps_for
+from forecast.job import NAME, Job, Origin, run, steps_for
 from forecast.output import EnsembleLayout
 from forecast.output.layout import select
 from forecast.perturbation_kinds import AnalysisMembers, described
 from forecast.perturbations import perturbed_states
 from forecast.products.source import CONTROL
+from forecast.published import remove_unlisted
 from forecast.service.clock import SystemClock
 from forecast.service.folders import INITIAL
 from forecast.service.work import Step, Work
@@ -174,10 +175,10 @@ class _CycleWork:
             *described(job.perturbation, job.source.control),
         )  # fmt: skip
         states = _initial(job, forecaster, _instant(cycle), initial)
-        return run(
-            Job(states, job.members, self.model.steps, job.seed, job.antithetic, origin, job.batch, job.memory),
-            forecaster, folder, self.outputs, progress=self.progress,
-        )  # fmt: skip
+        run_of = Job(states, job.members, self.model.steps, job.seed, job.antithetic, origin, job.batch, job.memory)
+        names = file_names(self.outputs, run_of.layout(forecaster), run_of.attributes())
+        remove_unlisted(folder, names, NAME)
+        return run(run_of, forecaster, folder, self.outputs, name=NAME, progress=self.progress)
 
     def _wanted(self, cycle: datetime) -> str:
         """What the initial states depend on, in words."""

@@ -10,9 +10,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from data_pipeline.errors import ConfigError
-from data_pipeline.realtime import FolderSource
+from data_pipeline.realtime import EcmwfOpenDataSource, FolderSource, GefsSource, GfsSource
 from forecast.output.config import OutputConfig
-from forecast.perturbation_kinds import AnalysisMembers, Perturbation
+from forecast.perturbation_kinds import AnalysisMembers, LaggedPerturbation, Perturbation
 from forecast.products import ProductsConfig
 from forecast.service.cycles import Calendar, Timing
 from forecast.service.durations import Duration, parse_duration, show_duration
@@ -93,6 +93,8 @@ class JobFile(BaseModel):
             raise ValueError(f"the deadline, {deadline}, is not after the delay, {delay}; both count from the cycle")
         if isinstance(self.source, FolderSource) and self.source.control is not None:
             self._check_control(self.source.control)
+        if isinstance(self.perturbation, LaggedPerturbation):
+            self._check_lag(self.perturbation.lag_hours)
         if self.main_output is None and (self.products or self.plots or self.report or self.scores):
             raise ValueError(
                 "products, plots, the report and scores are made of an output of all members without points; add one"
@@ -111,6 +113,13 @@ class JobFile(BaseModel):
             raise ValueError("source.control names a member of an ensemble; give 'perturbation: {kind: analysis}' too")
         if control >= self.members:
             raise ValueError(f"got source.control {control}, expected one of the members 0 to {self.members - 1}")
+
+    def _check_lag(self, hours: int) -> None:
+        if isinstance(self.source, EcmwfOpenDataSource | GefsSource | GfsSource) and hours % CYCLE_HOURS:
+            raise ValueError(
+                f"got perturbation.lag_hours {hours}, expected a multiple of {CYCLE_HOURS}: {self.source.kind} has an "
+                f"analysis every {CYCLE_HOURS} hours; 24 is the usual lag"
+            )
 
     @property
     def main_output(self) -> OutputConfig | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from data_pipeline.config import UNKNOWN_KIND
@@ -54,7 +55,23 @@ Source = Annotated[
 ]
 
 
-Place = tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=360)]]
+def _is_pair(place: object) -> object:
+    """pydantic's own message is about tuples."""
+    if not isinstance(place, (list, tuple)) or len(place) != 2:
+        raise ValueError("expected [latitude, longitude], as in [48.1, 11.6]")
+    return place
+
+
+def _is_png(name: str) -> str:
+    """pydantic's own message is a regular expression."""
+    if not re.fullmatch(r"[\w.-]+\.png", name):
+        raise ValueError("expected the name of a file that ends in .png, of letters, digits, '.', '_' and '-'")
+    return name
+
+
+Place = Annotated[
+    tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=360)]], BeforeValidator(_is_pair)
+]
 """Latitude and longitude in degrees."""
 
 Memory = Annotated[int, BeforeValidator(_bytes)]
@@ -84,7 +101,7 @@ class CatchUp(Frozen):
 class Plot(Frozen):
     """A map, as ``sphercast plot`` draws it: ``lead`` in hours (none: the last), ``level`` in hPa."""
 
-    name: str = Field(pattern=r"^[\w.-]+\.png$")
+    name: Annotated[str, AfterValidator(_is_png)]
     variable: str
     kind: Literal[
         "mean", "spread", "mean_spread", "member", "stamps", "spaghetti", "probability", "quantile", "efi",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 REPORT = "report.html"
 """Its name in a cycle's folder."""
+
+_LONGEST_SAID = 100
+"""Characters of what was said of an earlier try; 'sphercast jobs show' has it whole."""
 
 _SAFE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """What a browser may do with the page: show its own pictures and styles, whatever a text in it says."""
@@ -136,7 +140,7 @@ def _timings(manifest: Manifest, events: Sequence[Event]) -> str:
     """How long each state of the ledger lasted; the last one is that in which this page is made."""
     ends = [*(event.time for event in events[1:]), None]
     rows = [
-        (f"{event.time:%Y-%m-%d %H:%M:%S}", event.state, event.message, _took(end - event.time) if end else "")
+        (f"{event.time:%Y-%m-%d %H:%M:%S}", event.state, _short(event.message), _took(end - event.time) if end else "now")
         for event, end in zip(events, ends, strict=True)
     ]
     computed = f"<p>Computed and written from {escape(manifest.started)} to {escape(manifest.finished)}.</p>\n"
@@ -168,6 +172,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _cell(text: str) -> str:
     is_hash = len(text) == 64 and text.isalnum()
     return f"<code>{escape(text)}</code>" if is_hash else escape(text)
+
+
+def _short(said: str) -> str:
+    return textwrap.shorten(said, _LONGEST_SAID, placeholder=" ...")
 
 
 def _took(length: timedelta) -> str:

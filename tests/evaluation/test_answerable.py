@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import xarray as xr
 
 from data_pipeline.errors import ScoreError
 from data_pipeline.grid import Grid
-from evaluation.answerable import check_answerable, check_map_fits
+from evaluation.answerable import check_answerable, check_map_fits, check_metres
 from evaluation.question import Question
 from evaluation.settings import Settings
 
@@ -48,14 +49,26 @@ def test_what_can_be_answered_passes() -> None:
         (lambda: check("brier_score", "roc_area"), "^brier_score, roc_area need thresholds, and there are none for"),
         (
             lambda: check("seeps", climatology=WithQuantiles()),
-            "^seeps needs total_precipitation, and got 2m_temperature; score that, or leave seeps out",
+            "^seeps needs total_precipitation or total_precipitation_24hr, and got 2m_temperature; score one of",
         ),
+        (lambda: check("seeps", climatology=Plain()), "^seeps needs total_precipitation or"),
         (lambda: check("crps", "energy_score", regions=("map",)), "no map of energy_score, only of scores of"),
     ],
 )
 def test_what_cannot_is_refused(question, message: str) -> None:
     with pytest.raises(ScoreError, match=message):
         question()
+
+
+def test_precipitation_in_other_units_is_refused() -> None:
+    """Names that the table of variables does not know are not converted."""
+    name, question = "total_precipitation_24hr", Question(metrics=("seeps", "crps"))
+    metres, millimetres = (xr.Dataset({name: ((), 0.004, {"units": units})}) for units in ("m", "mm"))
+    check_metres(question, [name], [metres, metres.drop_attrs(), metres.drop_vars(name)])
+    check_metres(Question(metrics=("crps",)), [name], [millimetres])
+    check_metres(question, ["2m_temperature"], [millimetres])
+    with pytest.raises(ScoreError, match=r"^seeps needs total_precipitation_24hr in m, and got it in 'mm'; convert it"):
+        check_metres(question, [name], [metres, millimetres])
 
 
 def test_questions_survive_their_text() -> None:

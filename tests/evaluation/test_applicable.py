@@ -31,7 +31,7 @@ def test_what_a_variable_can_have() -> None:
     assert inapplicable(["crps"], ["geopotential"], WARM) == []
     assert inapplicable(asked, ["geopotential", "2m_temperature"], WARM) == [
         "no brier_score of geopotential, without thresholds (--threshold 'VARIABLE>VALUE')",
-        "no seeps of 2m_temperature, geopotential, which only total_precipitation has",
+        "no seeps of 2m_temperature, geopotential, which only total_precipitation and total_precipitation_24hr have",
     ]
 
 
@@ -44,30 +44,34 @@ def test_no_other_score_is_made_of_their_statistics(need: str) -> None:
     assert not own & others
 
 
-@pytest.mark.parametrize("name", ["seeps", "seeps_of_mean"])
-def test_seeps_of_other_variables(written: Callable[..., Path], truth: xr.Dataset, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "rain"), [("seeps", "total_precipitation"), ("seeps_of_mean", "total_precipitation_24hr")]
+)
+def test_seeps_of_other_variables(written: Callable[..., Path], truth: xr.Dataset, name: str, rain: str) -> None:
     """Refused where there is no precipitation, else said."""
 
     def with_rain(data: xr.Dataset, metres: float) -> xr.Dataset:
-        return data.assign(total_precipitation=(data["2m_temperature"] * 0 + metres).assign_attrs(units="m"))
+        return data.assign({rain: (data["2m_temperature"] * 0 + metres).assign_attrs(units="m")})
 
     class Wet:
-        """Up to 10 mm, as often each."""
+        """Dry on three days of ten, else up to 7 mm, as often each."""
 
         def at(self, times: np.ndarray) -> tuple[xr.Dataset, xr.Dataset]:
-            return wet[["total_precipitation"]].sel(time=times), wet[["total_precipitation"]].sel(time=times)
+            return wet[[rain]].sel(time=times), wet[[rain]].sel(time=times)
 
         def quantiles_at(self, times: np.ndarray) -> xr.Dataset:
             levels = xr.DataArray(np.linspace(0, 1, 21), dims="quantile")
-            return (self.at(times)[0] * 0 + 0.01 * levels).assign_coords(quantile=levels.values)
+            return (self.at(times)[0] * 0 + 0.01 * (levels - 0.3).clip(0)).assign_coords(quantile=levels.values)
 
     wet, path = with_rain(truth, 0.004), written(partial(with_rain, metres=0.001))
     asked = {"metrics": [name], "climatology": Wet(), "baselines": ()}
-    with pytest.raises(ScoreError, match=f"^{name} needs total_precipitation, and got 2m_temperature; score that, or"):
+    with pytest.raises(ScoreError, match=f"^{name} needs total_precipitation or .*, and got 2m_temperature; score one"):
         answered([path], wet, variables=["2m_temperature"], **asked)
-    scores = answered([path], wet, variables=["2m_temperature", "total_precipitation"], **asked).scores
-    assert set(scores) == {f"{name}_total_precipitation", "sample_size_total_precipitation"}
-    assert scores.attrs["missing"] == f"no {name} of 2m_temperature, which only total_precipitation has"
+    scores = answered([path], wet, variables=["2m_temperature", rain], **asked).scores
+    assert set(scores) == {f"{name}_{rain}", f"sample_size_{rain}"}
+    assert np.isfinite(scores[f"{name}_{rain}"]).all()
+    only = "which only total_precipitation and total_precipitation_24hr have"
+    assert scores.attrs["missing"] == f"no {name} of 2m_temperature, {only}"
 
 
 @pytest.mark.parametrize("names", [["roc_area"], OF_THRESHOLDS])

@@ -111,6 +111,8 @@ def test_what_must_be_built_is_said(stores: Stores, tmp_path: Path) -> None:
     open_states(stores.both).isel(time=slice(0, 4)).drop_encoding().to_netcdf(path, engine="netcdf4")
     with pytest.raises(ScoreError, match=rf"{head} {path} has no climatology; build .* or pass --climatology truth"):
         chosen(str(path))
+    with pytest.raises(ScoreError, match=r"^seeps needs total_precipitation or .*, and got 2m_temperature; score one"):
+        chosen("sample", Question(metrics=("seeps",), variables=("2m_temperature",)))
     nothing = chosen(str(path), Question())
     assert (nothing.climatology, nothing.path) == (None, "none")
 

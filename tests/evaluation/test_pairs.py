@@ -86,6 +86,27 @@ def test_padding_on_a_shared_level_axis_is_not_scored(truth: xr.Dataset, written
         assert scored(path) == {"geopotential_500", "geopotential_850", "2m_temperature"}
 
 
+@pytest.mark.parametrize("levels", [[500, 850], [850]])
+def test_a_variable_that_the_file_does_not_name_is_not_dropped(
+    truth: xr.Dataset, written: Callable[..., Path], levels: list[int]
+) -> None:
+    """Added to a forecast since it was written; of one level, the piece is put together field by field."""
+
+    def added(data: xr.Dataset, units: str = "kg m-2") -> xr.Dataset:
+        fuel = (data["2m_temperature"] - 270).assign_attrs(units=units)
+        return data.assign(forest_fuel=fuel, snow=fuel).sel(level=levels).squeeze()
+
+    path = written(lambda data: added(data).assign_attrs(channels="geopotential_850 2m_temperature"))
+    fuel = (truth["2m_temperature"] - 270).assign_attrs(units="kg m-2")
+    runs, known = open_runs(path), truth.assign(forest_fuel=fuel)
+    matches, lacking = match(runs, known)
+    assert {pair.channel.name for pair in matches} == {"geopotential_850", "2m_temperature", "forest_fuel"}
+    assert lacking == ["the truth lacks snow"]
+    in_tonnes = known.assign(forest_fuel=fuel.assign_attrs(units="t m-2"))
+    with pytest.raises(ScoreError, match=r"forest_fuel is in 'kg m-2' in the run of .*, in 't m-2' in the truth"):
+        match(runs, in_tonnes)
+
+
 def test_everything_without_a_partner_is_listed(truth: xr.Dataset, written: Callable[..., Path]) -> None:
     smaller = truth.drop_vars("2m_temperature").sel(level=[500]).isel(time=[0, 1, 2])
     matches, lacking = match(open_runs(written()), smaller)

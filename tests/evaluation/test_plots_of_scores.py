@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from data_pipeline.errors import ScoreError
+from data_pipeline.variables import GRAVITY
 from evaluation.estimates import ADDED_UP, score_of
 from evaluation.plots.curves import curve_figure
 from evaluation.plots.economic_value import economic_value_figure
@@ -136,6 +137,18 @@ def test_a_spectrum_leaves_out_the_mean_of_the_field_and_its_units_are_squared()
     (axes,) = figure.axes
     np.testing.assert_array_equal(axes.get_lines()[0].get_xdata(), [1, 3])
     assert (axes.get_xscale(), axes.get_yscale(), axes.get_ylabel()) == ("log", "log", "Spectrum (K²)")
+
+
+def test_a_spectrum_of_geopotential_is_of_height():
+    scores = scores_along("power_spectrum", "degree", [0, 1, 2], [0.0, GRAVITY**2, 4 * GRAVITY**2])
+    scores["power_spectrum_t"].attrs["units"] = "(m2 s-2)2"
+    own = scores["power_spectrum_t"].squeeze("model", drop=True).drop_attrs()
+    between = xr.Dataset({"lower_power_spectrum": own / 4, "upper_power_spectrum": own * 4}, attrs={"words": ""})
+    place = {"model": "forecast", "region": "global"}
+    (axes,) = spectrum_figure(scores, "power_spectrum", "t", place, between).axes
+    np.testing.assert_allclose(axes.get_lines()[0].get_ydata(), [1, 4])
+    np.testing.assert_allclose(axes.collections[0].get_datalim(axes.transData).intervaly, [0.25, 16])
+    assert axes.get_ylabel() == "Spectrum (m²)"
 
 
 def test_economic_value_is_drawn_for_each_event():

@@ -68,6 +68,17 @@ def test_names_of_the_members(written: Callable[..., Path], name: str) -> None:
     assert unlabelled.sizes["realization"] == 4
 
 
+def test_members_are_in_the_order_of_their_numbers(
+    written: Callable[..., Path], ensemble: Callable[..., xr.Dataset]
+) -> None:
+    """So that sums over them are the same to the bit, however the file has them; still lazy, each with its values."""
+    opened, original = open_run(written(lambda data: data.isel(realization=[2, 0, 3, 1]))), ensemble()
+    assert opened["realization"].values.tolist() == list(opened.attrs["members"]) == [0, 1, 2, 3]
+    assert not opened["geopotential"].variable._in_memory
+    np.testing.assert_array_equal(opened["geopotential"], original["geopotential"])
+    np.testing.assert_array_equal(opened["2m_temperature"][1, 2], original["2m_temperature"][1, 2])
+
+
 def test_names_of_the_coordinates_and_pressure_in_pascal(written: Callable[..., Path]) -> None:
     def rename(data: xr.Dataset) -> xr.Dataset:
         data = data.assign_coords(level=("level", [50000.0, 85000.0], {"units": "Pa"}))

@@ -16,6 +16,7 @@ from evaluation.pairs import match
 from evaluation.question import Question
 from evaluation.readers import open_forecasts, open_runs
 from evaluation.score_files import read_scores, read_sums, write_scores
+from evaluation.scored import open_pair
 from evaluation.tally import Tally
 from tests.evaluation.whole_scores import answered
 
@@ -64,6 +65,12 @@ def test_parts_that_do_not_fit_are_refused(two_runs: list[Path], truth: xr.Datas
         merge(files[2:])
     with pytest.raises(ScoreError, match=r"plain.nc holds no sums, expected a file of 'sphercast score'; score again"):
         read_sums(files[2])
+    xr.Dataset({"sum_matched": 1.0, "hit_rate": 0.5}).to_netcdf(files[2], engine="netcdf4")
+    with pytest.raises(ScoreError, match=r"plain.nc holds scores of tracks \(of 'sphercast tracks score'\), exp"):
+        open_pair([files[2]])
+    xr.Dataset(dict.fromkeys(("forecast", "truth", "hellinger"), 0.5)).to_netcdf(files[2], engine="netcdf4")
+    with pytest.raises(ScoreError, match=r"plain.nc holds a joint histogram \(of 'sphercast score joint'\), exp"):
+        open_pair([files[2]])
     with pytest.raises(ScoreError, match=r"absent.nc cannot be read .*; expected a file of 'sphercast score'"):
         read_scores(tmp_path / "absent.nc")
     with pytest.raises(ScoreError, match="got part 3/2, expected i/n with 1 <= i <= n"):

@@ -126,7 +126,7 @@ def test_kill_9_at_random_moments(
     begun = time.monotonic()
     start(tmp_path / "timed").join()
     length, kills = time.monotonic() - begun, 0
-    while not (folder / "forecast.manifest.json").exists():
+    while (folder / ".forecast.partial").exists() or not (folder / "forecast.manifest.json").exists():
         process = start(folder)
         process.join(moments.uniform(0, 0.5 * length) if kills < 8 else None)
         kills += process.is_alive()

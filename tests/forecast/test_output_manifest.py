@@ -217,7 +217,7 @@ def test_a_file_that_is_not_there(work: Path) -> None:
         ("", "is no manifest of a forecast"),
         ("{}", r"is no manifest of a forecast \(complete: Field required\)"),
         (GIVEN.model_dump_json().replace("manifest 1", "manifest 2"), r"\(format: Input should be 'sphercast manif"),
-        (GIVEN.model_dump_json().replace('"seed"', '"sead"'), r"\(seed: Field required\); remove it"),
+        (GIVEN.model_dump_json().replace('"seed"', '"sead"'), r"\(seed: Field required\); run the forecast again"),
     ],
 )
 def test_what_is_no_manifest(tmp_path: Path, text: str | None, message: str) -> None:

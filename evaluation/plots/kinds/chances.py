@@ -49,7 +49,9 @@ def quantile(run: xr.Dataset, request: Request) -> Figure:
     level = DEFAULT_QUANTILE if request.quantile is None else request.quantile
     values = ensemble.quantile(level)
     sheet = request.sheet(ensemble.grid)
-    sheet.title(titles.headline(ensemble, f"{titles.percent(level)} quantile of the ensemble"), titles.times(ensemble))
+    several = len(ensemble.members) > 1
+    what = f"{titles.percent(level)} quantile of the ensemble" if several else titles.statistic(ensemble)
+    sheet.title(titles.headline(ensemble, what), titles.times(ensemble))
     draw_field(sheet, ensemble, values)
     return sheet.figure
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, EmptyError
 from evaluation.plots import titles
 from evaluation.plots.canvas import fill, lines
 from evaluation.plots.fields import holds, select
 from evaluation.plots.highs_lows import mark
-from evaluation.plots.style import field_palette
+from evaluation.plots.style import field_palette, style_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import xarray as xr
     from matplotlib.figure import Figure
 
@@ -58,44 +60,63 @@ def chart(run: xr.Dataset, request: Request) -> Figure:
     """The customary chart of a variable: of the ensemble mean, or of a member.
 
     500 hPa heights over 850 hPa temperature; pressure with its highs and lows over precipitation, where the forecast
-    has it, else over temperature; heights over wind speed at the level of the jets.
+    has it, else over temperature; heights over wind speed at the level of the jets. What was not asked for by name and
+    has no value is left out.
     """
     if request.variable not in CHARTS:
         raise DataError(f"no chart of {request.variable}; expected one of {', '.join(CHARTS)}, or another kind of map")
     own = CHARTS[request.variable]
-    contoured, coloured = (_layer(run, request, layers, own.together) for layers in (own.lines, own.colours))
-    sheet = request.sheet(contoured.grid)
-    note = f"Lines: {titles.quantity(contoured)} ({contoured.style.units})"
-    sheet.title(_headline(contoured, coloured), titles.times(contoured), note)
+    coloured = next(_layers(run, request, own.colours, own.together))
+    contoured = next(_layers(run, request, own.lines, own.together), None)
+    sheet = request.sheet(coloured.grid)
+    if contoured is None:
+        sheet.title(_headline(coloured), titles.times(coloured), f"{_title(own.lines[0])} has no value")
+    else:
+        note = f"Lines: {titles.quantity(contoured)} ({contoured.style.units})"
+        sheet.title(_headline(contoured, coloured), titles.times(contoured), note)
     _draw(sheet, contoured, coloured)
     return sheet.figure
 
 
-def _layer(run: xr.Dataset, request: Request, layers: tuple[Layer, ...], together: bool) -> EnsembleField:
-    """The first layer that the forecast has, or the reason why the last is not there."""
+def _layers(run: xr.Dataset, request: Request, layers: tuple[Layer, ...], together: bool) -> Iterator[EnsembleField]:
+    """The layers that the forecast has with values, the customary one first; an error if it has none of them at all."""
     if request.level is not None:
         layers = tuple(
             (name, request.level if together or name == request.variable else level) for name, level in layers
         )
-    variable, level = next((layer for layer in layers if holds(run, *layer)), layers[-1])
-    ensemble = select(run, variable, level, request.lead)
-    return ensemble if request.member is None else ensemble.only(request.member)
+    for variable, level in [layer for layer in layers if holds(run, *layer)] or layers[-1:]:
+        try:
+            ensemble = select(run, variable, level, request.lead)
+        except EmptyError:
+            if variable == request.variable:
+                raise
+            continue
+        yield ensemble if request.member is None else ensemble.only(request.member)
 
 
-def _headline(contoured: EnsembleField, coloured: EnsembleField) -> str:
-    quantities = dict.fromkeys(titles.quantity(own) for own in (contoured, coloured))
-    return titles.capital(f"{' and '.join(quantities)}: {titles.statistic(contoured)}")
+def _title(layer: Layer) -> str:
+    return titles.capital(style_of(layer[0], "").title)
 
 
-def _draw(sheet: Sheet, contoured: EnsembleField, coloured: EnsembleField) -> None:
+def _headline(*shown: EnsembleField) -> str:
+    quantities = dict.fromkeys(titles.quantity(own) for own in shown)
+    return titles.capital(f"{' and '.join(quantities)}: {titles.statistic(shown[0])}")
+
+
+def _draw(sheet: Sheet, contoured: EnsembleField | None, coloured: EnsembleField) -> None:
     panel = sheet.panels[0]
     below = sheet.mesh.sample(coloured.mean(), sign=coloured.sign)
     contours = fill(
         panel, sheet.mesh, below, field_palette(coloured.style, coloured.level, sheet.values("colours", below))
     )
+    if contoured is not None:
+        _draw_lines(sheet, contoured)
+    sheet.colour_bar(contours, titles.field_label(coloured))
+
+
+def _draw_lines(sheet: Sheet, contoured: EnsembleField) -> None:
     above = sheet.mesh.sample(contoured.mean(), sign=contoured.sign)
     edges = field_palette(contoured.style, contoured.level, sheet.values("lines", above)).edges
     labels = lines(sheet, above, edges)
     if contoured.style.marks:
         mark(sheet, contoured.mean(), contoured.grid, labels)
-    sheet.colour_bar(contours, titles.field_label(coloured))

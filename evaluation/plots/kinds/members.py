@@ -33,14 +33,15 @@ _SHARES = (0.3, 0.7)
 
 
 def stamps(run: xr.Dataset, request: Request) -> Figure:
-    """Postage stamps: the ensemble mean and every member, all in the same colours."""
+    """Postage stamps: the ensemble mean and every member, all in the same colours; of a single member itself alone."""
     ensemble = request.of(run)
-    fields = [ensemble.mean(), *ensemble.values]
-    sheet = request.sheet(ensemble.grid, len(fields), panel_titles=True)
-    sheet.title(titles.headline(ensemble, "all members"), titles.times(ensemble))
+    several = len(ensemble.members) > 1
+    fields = [ensemble.mean(), *ensemble.values] if several else [*ensemble.values]
+    sheet = request.sheet(ensemble.grid, len(fields), panel_titles=several)
+    sheet.title(titles.headline(ensemble, titles.everyone(ensemble)), titles.times(ensemble))
     shown = [sheet.mesh.sample(values, sign=ensemble.sign) for values in fields]
     palette = field_palette(ensemble.style, ensemble.level, sheet.values("members", np.ma.stack(shown)))
-    names = ["Ensemble mean", *(f"Member {name}" for name in ensemble.members)]
+    names = ["Ensemble mean", *(f"Member {name}" for name in ensemble.members)] if several else [""]
     for panel, field, name in zip(sheet.panels, shown, names, strict=True):
         contours = fill(panel, sheet.mesh, field, palette)
         size = min(10.0, LETTER * panel.get_position(original=True).width * sheet.figure.get_figwidth())
@@ -57,7 +58,10 @@ def spaghetti(run: xr.Dataset, request: Request) -> Figure:
     levels = _contours(request.contours, ensemble, sheet.values("mean", middle))
     *most, last = map(titles.number, levels)
     values = f"{', '.join(most)} and {last}" if most else last
-    sheet.title(titles.headline(ensemble, f"all members at {values} {ensemble.style.units}"), titles.times(ensemble))
+    sheet.title(
+        titles.headline(ensemble, f"{titles.everyone(ensemble)} at {values} {ensemble.style.units}"),
+        titles.times(ensemble),
+    )
     fill(sheet.panels[0], sheet.mesh, middle * 0.0, _BLANK)
     reached: set[float] = set()
     for values_of_member in ensemble.values:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
-from data_pipeline.errors import DAMAGES
-from data_pipeline.times import HOUR
-from data_pipeline.variables import VARIABLES
 from evaluation.plots.places.axes import number_of
+from evaluation.plots.sums import is_sum, summed_over
 from evaluation.plots.titles import capital
 
 if TYPE_CHECKING:
@@ -23,16 +19,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_IN_NAME = {"total_precipitation_6hr": 6.0, "total_precipitation_12hr": 12.0, "total_precipitation_24hr": 24.0}
-"""Hours, of WeatherBench2's names."""
 _LEAST = {"mm": 1.0}
 """What a panel reaches at least, lest a trace looks like a flood."""
-
-
-def is_sum(variable: str) -> bool:
-    """Whether each value is a sum over the time that ends at its lead."""
-    known = VARIABLES.get(variable)
-    return variable in _IN_NAME or (known is not None and known.accumulated)
 
 
 def steps(members: Members) -> Floats:
@@ -54,26 +42,10 @@ def panel_title(local: Local, members: Members) -> str:
     """E.g. ``Precipitation (mm in 6 h)``; ``mm per step of the forecast`` where that is not known."""
     units = members.style.units
     if is_sum(members.variable):
-        hours = summed_over(local, members.variable)
+        hours = summed_over(local.run, members.variable)
         units = f"{units} per step of the forecast" if hours is None else f"{units} in {hours:g} h"
     arrows = "" if members.wind is None else f"; arrows: {'mean ' if len(members.names) > 1 else ''}wind"
     return f"{capital(members.title)} ({units}{arrows})"
-
-
-def summed_over(local: Local, variable: str) -> float | None:
-    """Hours that a variable is a sum over, by its name or by the bounds of time in a NetCDF file; None if not known."""
-    if variable in _IN_NAME:
-        return _IN_NAME[variable]
-    files = local.run.attrs.get("files", ())
-    if not files or Path(files[0]).suffix not in {".nc", ".nc4"} or not Path(files[0]).is_file():
-        return None
-    try:
-        with xr.open_dataset(files[0], engine="netcdf4", cache=False, decode_timedelta=False) as raw:
-            bounds = raw[{**raw["time"].encoding, **raw["time"].attrs}["bounds"]].values
-    except DAMAGES:
-        return None
-    hours = np.unique(np.diff(bounds, axis=1) / HOUR)
-    return float(hours[0]) if hours.size == 1 else None
 
 
 def ends_of_scale(axes: Axes, members: Members) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import Bbox, TransformedBbox
 
 from evaluation.plots.canvas import INK
 from evaluation.plots.vectors import KNOTS
@@ -145,7 +146,10 @@ def barbs(axes: Axes, members: Members, *, south: bool) -> None:
     low, high = axes.get_xlim()
     axes.set_xlim(low, high + 0.16 * (high - low))
     u, v = KNOTS * members.wind
-    axes.barbs(
+    drawn = axes.barbs(
         np.full(u.size, 0.93), members.axis, u, v, transform=axes.get_yaxis_transform(), length=6, linewidth=0.8,
-        color=INK, flip_barb=south, zorder=7, clip_on=False,
+        color=INK, flip_barb=south, zorder=7,
     )  # fmt: skip
+    # A barb at the edge is seen whole; one of absurd wind is as long as the sheet, and ends at the panel.
+    drawn.set_clip_path(None)
+    drawn.set_clip_box(TransformedBbox(Bbox.from_extents(0.0, -0.05, 1.05, 1.05), axes.transAxes))

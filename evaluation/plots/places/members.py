@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, EmptyError
 from data_pipeline.times import HOUR
 from evaluation.plots.fields import CONTROL, chosen_level, components_of, lead_position
-from evaluation.plots.places.amounts import is_sum
 from evaluation.plots.places.local import method_of
+from evaluation.plots.sums import is_sum
 from evaluation.plots.style import style_of
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def along_leads(local: Local, variable: str, level: int | None) -> Members:
     Raises
     ------
     DataError
-        If the forecast lacks the variable or the level, or has no value of it here.
+        If the forecast lacks the variable or the level.
+    EmptyError
+        If it has no value of it here.
     """
     parts = components_of(local.run, variable)
     level = chosen_level(local.run[parts[0]], variable, level)
@@ -89,7 +91,7 @@ def along_leads(local: Local, variable: str, level: int | None) -> Members:
         values, hours = values[:, hours > 0], hours[hours > 0]
     if not np.isfinite(values).any():
         where = "" if level is None else f" on {level} hPa"
-        raise DataError(f"{variable}{where} has no value at {local.place}; choose another variable or place")
+        raise EmptyError(f"{variable}{where} has no value at {local.place}; choose another variable or place")
     return _members(local, variable, parts[0], values, wind, axis=hours, level=level, lead=None)
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evaluation.plots.places import marks
-from evaluation.plots.places.amounts import ends_of_scale, is_sum, middles, panel_title, steps
+from evaluation.plots.places.amounts import ends_of_scale, middles, panel_title, steps
 from evaluation.plots.places.axes import ACROSS, moments, panel, time_below
 from evaluation.plots.places.choice import METEOGRAM
-from evaluation.plots.places.members import along_leads
 from evaluation.plots.places.sheets import along_time_sheet, key
+from evaluation.plots.sums import is_sum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,9 +36,9 @@ def meteogram(local: Local, request: PlaceRequest) -> Figure:
 
     Of a single forecast its line, and bars of what is summed.
     """
-    every = [along_leads(local, *own) for own in request.chosen(local, METEOGRAM)]
+    every, lacking = request.along_leads(local, METEOGRAM)
     usual = request.usual(local, every)
-    figure, panels = along_time_sheet(local, every, "meteogram")
+    figure, panels = along_time_sheet(local, every, "meteogram", lacking)
     for axes, members, band in zip(panels, every, usual, strict=True):
         panel(axes, panel_title(local, members))
         _draw(axes, members, band)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evaluation.plots.places import marks
-from evaluation.plots.places.amounts import ends_of_scale, is_sum, middles, panel_title
+from evaluation.plots.places.amounts import ends_of_scale, middles, panel_title
 from evaluation.plots.places.axes import moments, panel, time_below
 from evaluation.plots.places.choice import PLUME
-from evaluation.plots.places.members import along_leads
 from evaluation.plots.places.sheets import along_time_sheet, key
+from evaluation.plots.sums import is_sum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 def plume(local: Local, request: PlaceRequest) -> Figure:
     """Every member as a thin line, the mean as a thick one, the middle 80 and 50 % of members shaded."""
-    every = [along_leads(local, *own) for own in request.chosen(local, PLUME)]
+    every, lacking = request.along_leads(local, PLUME)
     usual = request.usual(local, every)
-    figure, panels = along_time_sheet(local, every, "plume of all members")
+    what = "plume of all members" if len(every[0].names) > 1 else "single forecast"
+    figure, panels = along_time_sheet(local, every, what, lacking)
     for axes, members, band in zip(panels, every, usual, strict=True):
         panel(axes, panel_title(local, members))
         x = middles(members) if is_sum(members.variable) else moments(members)

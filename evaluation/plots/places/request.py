@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from data_pipeline.errors import EmptyError
 from evaluation.plots.places.choice import asked, customary
+from evaluation.plots.places.members import along_leads
 from evaluation.plots.places.usual import Climate
 
 if TYPE_CHECKING:
@@ -35,6 +37,26 @@ class PlaceRequest:
     def chosen(self, local: Local, rows: tuple[tuple[Wanted, ...], ...]) -> list[tuple[str, int | None]]:
         """Variables with their levels: those asked for, or the customary ones that the forecast holds."""
         return asked(local.run, self.variables, self.level) if self.variables else customary(local.run, rows)
+
+    def along_leads(self, local: Local, rows: tuple[tuple[Wanted, ...], ...]) -> tuple[list[Members], str]:
+        """Those of ``chosen`` that have values, and words about the customary ones that have none.
+
+        Raises
+        ------
+        EmptyError
+            If one that was asked for has no value, or none has.
+        """
+        found, empty = [], []
+        for own in self.chosen(local, rows):
+            try:
+                found.append(along_leads(local, *own))
+            except EmptyError as error:
+                if self.variables:
+                    raise
+                empty.append(error)
+        if not found:
+            raise empty[0]
+        return found, "; ".join(str(error).partition(";")[0] for error in empty)
 
     def usual(self, local: Local, every: Sequence[Members]) -> list[Usual | None]:
         """What is usual beside each; a DataError if the climatology has none of these variables."""

@@ -29,10 +29,12 @@ LETTERS = 12.0
 _HEAD, _FOOT = 1.05, 0.75
 
 
-def along_time_sheet(local: Local, every: Sequence[Members], what: str) -> tuple[Figure, list[Axes]]:
-    """A panel below the other for each variable, that share their time axis."""
+def along_time_sheet(
+    local: Local, every: Sequence[Members], what: str, lacking: str = ""
+) -> tuple[Figure, list[Axes]]:  # fmt: skip
+    """A panel below the other for each variable, that share their time axis; ``lacking`` is said above them."""
     height = _HEAD + _FOOT + ROW * max(len(every), 1) + 0.3
-    figure = _sheet(WIDTH, height, local, every, what)
+    figure = _sheet(WIDTH, height, local, every, what, lacking)
     grid = figure.subplots(len(every), 1, squeeze=False, sharex=True)
     return figure, [row[0] for row in grid]
 
@@ -61,7 +63,7 @@ def key(figure: Figure, entries: Sequence[Artist]) -> None:
     )  # fmt: skip
 
 
-def _sheet(width: float, height: float, local: Local, every: Sequence[Members], what: str) -> Figure:
+def _sheet(width: float, height: float, local: Local, every: Sequence[Members], what: str, lacking: str = "") -> Figure:
     first = f"{capital(what)}: {local.place}"
-    how = "\n".join(wrap(how_line(local, every), int(LETTERS * width)))
+    how = "\n".join(wrap("; ".join(filter(None, (how_line(local, every), lacking))), int(LETTERS * width)))
     return frames.sheet(width, height, first, f"{second_line(local, every)}\n{how}")

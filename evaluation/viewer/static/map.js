@@ -54,8 +54,19 @@
         leave: () => onPoint(this, null),
         pick: (x, y) => { const found = this.placeAt(x, y); if (found) onPick(found); },
         drag: (dx, dy) => this.pan(dx, dy),
-        wheel: (up) => sphercast.set({ zoom: sphercast.state.zoom * (up ? 1.25 : 0.8) }),
+        zoom: (factor, x, y) => this.zoom(factor, x, y),
       });
+    }
+
+    /** Zoom so that what is under the pointer stays there; a globe and a pole about their middle. */
+    zoom(factor, x, y) {
+      const { projection, centre, zoom } = sphercast.state, place = this.placeAt(x, y);
+      const closer = Math.min(12, Math.max(1, zoom * factor));
+      if (!place || this.view.kind.round) return sphercast.set({ zoom: closer });
+      const { width, height } = this.view, view = views.viewOf(projection, width, height, centre, closer);
+      const there = views.place(view, x * this.ratio, y * this.ratio);
+      if (!there) return sphercast.set({ zoom: closer });
+      return sphercast.set({ zoom: closer, centre: [centre[0] + place[1] - there[0], centre[1] + place[0] - there[1]] });
     }
 
     /** Degrees per pixel at the middle of the map, for dragging. */

@@ -3,6 +3,8 @@
 
 (() => {
   const STILL = 5; // pixels within which a press is a click and no drag
+  const WHEEL = 400; // pixels of the wheel that zoom by e: a notch of a mouse is 100 or so, a touch pad gives a few
+  const PIXELS = [1, 33, 400]; // of a unit of the wheel, which is a pixel, a line or a page
 
   function inside(node, event) {
     const box = node.getBoundingClientRect();
@@ -14,7 +16,15 @@
     return Math.hypot(one.x - other.x, one.y - other.y);
   };
 
-  /** Call `on.point(x, y)`, `on.leave()`, `on.pick(x, y)`, `on.drag(dx, dy)` and `on.wheel(up)` for a node. */
+  /** By what a turn of the wheel zooms, between a half and twice. */
+  sphercast.turned = (event) => Math.min(2, Math.max(0.5, Math.exp(-event.deltaY * PIXELS[event.deltaMode] / WHEEL)));
+
+  const middle = (pointers) => {
+    const [one, other] = [...pointers.values()];
+    return { clientX: (one.x + other.x) / 2, clientY: (one.y + other.y) / 2 };
+  };
+
+  /** Call `on.point(x, y)`, `on.leave()`, `on.pick(x, y)`, `on.drag(dx, dy)` and `on.zoom(factor, x, y)` for a node. */
   sphercast.drags = (node, on) => {
     const down = new Map();
     let moved = false, apart = 0;
@@ -32,7 +42,8 @@
       node.setPointerCapture(event.pointerId);
       down.set(event.pointerId, { x: event.clientX, y: event.clientY });
       if (down.size === 1) return on.drag(dx, dy);
-      if (Math.abs(Math.log(spread(down) / apart)) > 0.2) { on.wheel(spread(down) > apart); apart = spread(down); }
+      const wider = spread(down) / apart;
+      if (Math.abs(Math.log(wider)) > 0.1) { apart *= wider; on.zoom(wider, ...inside(node, middle(down))); }
       return undefined;
     });
     node.addEventListener("pointerup", (event) => {
@@ -44,7 +55,7 @@
       const scrolls = sphercast.state.zoom === 1 && (event.deltaY > 0 || window.scrollY > 0);
       if (scrolls && !event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
-      on.wheel(event.deltaY < 0);
+      on.zoom(sphercast.turned(event), ...inside(node, event));
     }, { passive: false });
   };
 })();
