@@ -54,8 +54,7 @@ def one_member(raw: xr.Dataset, member: int | None, path: str) -> xr.Dataset:
             "dims-unexpected", f"{path} is {described(raw)}, expected states; choose one with 'member' (--member)"
         )
     if member not in numbers:
-        held = listed(numbers.tolist(), _MOST_LISTED)
-        raise DataError(f"{path} has members {held}, got {member}; choose one of them")
+        raise DataError(f"{path} has no member {member}, it has {_span(numbers, _MOST_LISTED)}; choose one of them")
     return raw.isel({name: int(np.flatnonzero(numbers == member)[0])}, drop=True)
 
 
@@ -81,9 +80,9 @@ def described(raw: xr.Dataset) -> str:
     return ", ".join(parts)
 
 
-def _span(numbers: NDArray[np.int64]) -> str:
+def _span(numbers: NDArray[np.int64], most: int = 10) -> str:
     consecutive = bool(np.all(np.diff(numbers) == 1))
-    return f"{numbers[0]} to {numbers[-1]}" if consecutive else listed(numbers.tolist(), 10)
+    return f"{numbers[0]} to {numbers[-1]}" if consecutive else listed(numbers.tolist(), most)
 
 
 def _leads(raw: xr.Dataset) -> str:

@@ -22,7 +22,7 @@ from forecast.cli_products import products
 from forecast.cli_score import score_app
 from forecast.cli_tracks import tracks_app
 from forecast.cli_view import view
-from forecast.stopping import INTERRUPTED, STOPPED, SaidExit, Stopping
+from forecast.stopping import INTERRUPTED, SaidExit, Stopping
 
 app = typer.Typer(
     name="sphercast",
@@ -111,11 +111,11 @@ def main() -> None:
     try:
         app(prog_name="sphercast")
     except KeyboardInterrupt:  # before typer listens
-        print(STOPPED, file=sys.stderr)
+        stopping.say()
         raise SystemExit(stopping.code) from None
     except SystemExit as end:
         if end.code == INTERRUPTED and not isinstance(end, SaidExit):
-            print(STOPPED, file=sys.stderr)
+            stopping.say()
             raise SystemExit(stopping.code) from None
         raise
     except SphercastError as error:

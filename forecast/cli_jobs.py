@@ -18,7 +18,7 @@ import typer
 from data_pipeline.errors import SphercastError
 from forecast import stopping
 from forecast.cli_data import AsJson
-from forecast.stopping import SaidExit, StoppedError
+from forecast.stopping import IN_SILENCE, SaidExit, StoppedError, Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,7 @@ def _schedule(job: Path, once: bool, log: Log | None) -> None:
     from forecast.service.ledger import DamagedError
     from forecast.service.schedule import Scheduler
 
+    _heard(job, log)  # a signal may come while the job is checked
     _check(job)
     with serving(job, log) as service:
         form = log or Log(service.job.log)
@@ -116,7 +117,8 @@ def ending(as_json: bool = False) -> Iterator[dict[str, Any]]:
         code = stop.code if isinstance(stop, StoppedError) else stopping.INTERRUPTED
         if as_json:
             print(json.dumps({**told, "state": INTERRUPTED, "exit_code": code, "message": STOPPED}))
-        logging.getLogger(__name__).warning("%s", STOPPED)
+        if not Stopping.in_silence:
+            logging.getLogger(__name__).warning("%s", STOPPED)
         raise SaidExit(code) from None
     except (SphercastError, OSError) as error:
         told |= {"message": in_words(error)}
@@ -159,17 +161,22 @@ def _shoot(job: Path, cycle: datetime, form: Log) -> int:
     from forecast.service.states import TRY_LATER
 
     command = [sys.executable, "-P", "-m", "forecast", "run", str(job), "--cycle", f"{cycle:%Y-%m-%dT%H}", "--no-wait"]
+    command, about = [*command, "--log", form.value], {**os.environ, IN_SILENCE: "1"}
     try:
-        shot = subprocess.Popen([*command, "--log", form.value], stdout=subprocess.DEVNULL, start_new_session=True)
+        shot = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True, env=about)
     except OSError as error:  # no memory for another process, say
         logging.getLogger(__name__).warning("cycle %s could not be started: %s", name_of(cycle), error)
         return TRY_LATER
     try:
-        return shot.wait()
+        code = shot.wait()
     except BaseException:
         shot.terminate()
         shot.wait()
         raise
+    number = -code if code < 0 else code - 128
+    if number > 0:  # sent to it alone, as by 'jobs cancel', or by a system that has no memory left
+        logging.getLogger(__name__).warning("cycle %s: its process was ended by signal %d", name_of(cycle), number)
+    return code
 
 
 @contextmanager
@@ -177,18 +184,25 @@ def serving(path: Path, log: Log | None = None) -> Iterator[Service]:
     """The job at ``path`` with its ledger open; relative paths in it are relative to its folder, and so are we."""
     from forecast.service.clock import SystemClock
     from forecast.service.folders import Folders
-    from forecast.service.job_file import load_job
     from forecast.service.ledger_file import open_ledger
-    from forecast.service.logs import configure
     from forecast.service.service import Service, published
 
-    job, clock = load_job(path), SystemClock()
+    job, clock = _heard(path, log), SystemClock()
     os.chdir(path.absolute().parent)
-    configure(log.value if log else job.log, job.name)
     work = _work(job, clock)
     ledger_path = Folders(job.folder).ledger
     with open_ledger(ledger_path, job.name, lambda: published(job, work.steps), clock.now()) as ledger:
         yield Service(job, work, ledger, clock)
+
+
+def _heard(path: Path, log: Log | None) -> JobFile:
+    """The job at ``path``; from now on its log has the form that it says, or ``log``."""
+    from forecast.service.job_file import load_job
+    from forecast.service.logs import configure
+
+    job = load_job(path)
+    configure(log.value if log else job.log, job.name)
+    return job
 
 
 def _work(job: JobFile, clock: Clock) -> Work:

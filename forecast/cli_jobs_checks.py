@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from data_pipeline.times import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
 
 _ENOUGH = 2
 """Members of what is drawn to see whether it can be: stamps of all take long."""
+
+
+def check_metrics(path: Path) -> None:
+    """Raise a ConfigError if the file of metrics cannot be written where the job wants it."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ConfigError(f"prometheus: there is no folder {folder} for {path.name}; make it, or mend the path")
+    if path.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"prometheus: {path} cannot be written; give the name of a file in a folder that can")
 
 
 def check_afterwards(job: JobFile, held: Selection) -> None:

@@ -118,10 +118,12 @@ def jobs_prune(
 @jobs_app.command("check")
 def jobs_check(job: JobPath) -> None:
     """Check a job file with its checkpoint, and say when its next cycle is due."""
-    from forecast.cli_jobs_checks import check_afterwards
+    from forecast.cli_jobs_checks import check_afterwards, check_metrics
     from forecast.service.cycle_work import check_job
 
     with ending(), serving(job) as service:
+        if service.job.prometheus is not None:
+            check_metrics(service.job.prometheus)
         cycle = service.job.calendar.next(service.clock.now() - service.job.delay)
         check_job(service.job, cycle, check_afterwards)
         due = cycle + service.job.delay

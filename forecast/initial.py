@@ -55,17 +55,23 @@ class GivenMembers:
     time: np.datetime64
 
     def of(self, members: Sequence[int]) -> InitialState:
-        """As ``InitialEnsemble.of``; a DataError as of ``initial_state``."""
-        states = [initial_state(self.forecaster, self.data[member], self.time) for member in members]
+        """As ``InitialEnsemble.of``; a DataError as of ``initial_state``, with the member."""
+        states = [self._of(member) for member in members]
         previous, current = (torch.stack(pair) for pair in zip(*(state[:2] for state in states), strict=True))
         return InitialState(previous, current, self.time)
 
     def sha256(self) -> str:
         """As ``InitialEnsemble.sha256``."""
         digest = hashlib.sha256()
-        for data in self.data:
-            digest.update(initial_state(self.forecaster, data, self.time).sha256().encode())
+        for member in range(len(self.data)):
+            digest.update(self._of(member).sha256().encode())
         return digest.hexdigest()
+
+    def _of(self, member: int) -> InitialState:
+        try:
+            return initial_state(self.forecaster, self.data[member], self.time)
+        except DataError as error:
+            raise DataError(f"member {member}: {error}") from error
 
 
 def open_members(path: str) -> list[xr.Dataset]:

@@ -19,12 +19,19 @@ INTERRUPTED = 128 + signal.SIGINT
 STOPPED = "sphercast: stopped; run the same command to go on"
 """Said where there is no log to say it in."""
 
+IN_SILENCE = "SPHERCAST_STOPS_IN_SILENCE"
+"""In the environment of a scheduler's child: the scheduler says that it stops, in the form of its log."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Of the keyboard, of batch systems, of a terminal that is closed."""
 
 SECONDS_TO_STOP = 20.0
 """After which the process ends as it is, whatever it waits for: batch systems kill after 30 s. Nothing is lost by
 that, files get their names when they are whole."""
+
+
+_IMPORT_NAP = 0.1
+"""Seconds that a signal waits again and again while a module is loaded."""
 
 
 class StoppedError(KeyboardInterrupt):
@@ -44,25 +51,48 @@ class Stopping:
     """What was asked for; a second signal ends the process at once, with ``last_words`` on standard error."""
 
     last_words: ClassVar[Callable[[], str]] = lambda: STOPPED
+    in_silence: ClassVar[bool] = False
     code: int = INTERRUPTED
     _asked: threading.Event = field(default_factory=threading.Event)
 
     def listen(self) -> None:
         """Heed the signals, but for those that ``nohup`` or the shell told this process to ignore."""
+        type(self).in_silence = os.environ.pop(IN_SILENCE, None) is not None  # not for what hooks start
         for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._heed)
 
+    def say(self) -> None:
+        """Where there is no log to say it in."""
+        if not self.in_silence:
+            print(STOPPED, file=sys.stderr)
+
     def _heed(self, number: int, frame: FrameType | None) -> None:
+        if _is_import(frame):  # an exception in the midst of a library's C++ aborts the process
+            _after(_IMPORT_NAP, lambda: os.kill(os.getpid(), number))
+            return
         self.code = 128 + number
         if self._asked.is_set():
             self._end()
         self._asked.set()
-        timer = threading.Timer(SECONDS_TO_STOP, self._end)
-        timer.daemon = True
-        timer.start()
+        _after(SECONDS_TO_STOP, self._end)
         raise StoppedError(self.code)
 
     def _end(self) -> None:
-        os.write(sys.stderr.fileno(), f"{type(self).last_words()}\n".encode())
+        if not self.in_silence:
+            os.write(sys.stderr.fileno(), f"{type(self).last_words()}\n".encode())
         os._exit(self.code)
+
+
+def _is_import(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _after(seconds: float, what: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, what)
+    timer.daemon = True
+    timer.start()

@@ -1,5 +1,6 @@
 """Initial conditions in real time: a source is a small frozen model with ``look`` and ``fetch``."""
 
+from data_pipeline.realtime.cycles import CYCLE_HOURS
 from data_pipeline.realtime.ecmwf import EcmwfOpenDataSource
 from data_pipeline.realtime.era5 import RealtimeEra5Source
 from data_pipeline.realtime.folder import FolderSource
@@ -16,6 +17,6 @@ REALTIME_SOURCES: dict[str, type[RealtimeSource]] = {
 }
 
 __all__ = [
-    "REALTIME_SOURCES", "EcmwfOpenDataSource", "FolderSource", "GefsSource", "GfsSource", "Readiness",
+    "CYCLE_HOURS", "REALTIME_SOURCES", "EcmwfOpenDataSource", "FolderSource", "GefsSource", "GfsSource", "Readiness",
     "RealtimeEra5Source", "RealtimeSource", "Request", "initial_states",
 ]  # fmt: skip

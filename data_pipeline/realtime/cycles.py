@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from data_pipeline.realtime.request import Request
 
-HOURS = (0, 6, 12, 18)
-"""UTC, of every day."""
+CYCLE_HOURS = 6
+"""From one cycle to the next, from 00 UTC on."""
 
 
 def require_variables(request: Request, held: Collection[str], name: str) -> None:
@@ -30,7 +30,7 @@ def require_variables(request: Request, held: Collection[str], name: str) -> Non
 def require_cycles(request: Request, first: np.datetime64, name: str) -> None:
     """Raise a DataError if a time, or the start of a sum, is no cycle's, a GoneError if one is before ``first``."""
     cycles = np.unique([wanted.cycle for wanted in fields_of(request)])
-    wrong = [shown(cycle) for cycle in cycles if _hour(cycle) not in HOURS]
+    wrong = [shown(cycle) for cycle in cycles if _hour(cycle) % CYCLE_HOURS]
     if wrong:
         raise DataError(f"{name} has no cycle at {listed(wrong)}, expected the hours 00, 06, 12 and 18; take another")
     if cycles[0] < first:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -32,7 +33,8 @@ Stamps: TypeAlias = dict[str, tuple[int, int]]
 """``{file: (size, time of its last change in ns)}``."""
 
 _SECOND = 10**9
-_WAIT = "; wait, or choose other times"
+_ADVICE = ("; wait, or choose other times", "; choose one of them")
+"""Not to who looks: he waits."""
 _TIME = "\0"
 """In a message's place of a time; no path has it."""
 
@@ -82,7 +84,7 @@ class FolderSource(BaseModel):
         try:
             self._read(single)
         except TemporaryError as error:
-            return str(error).removesuffix(_WAIT)  # who looks waits
+            return reduce(str.removesuffix, _ADVICE, str(error))
         return ""
 
     def _read(self, single: Request) -> xr.Dataset:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from data_pipeline.building.share import VALID_FRACTION
 from data_pipeline.channels import Channels
-from data_pipeline.errors import reading
+from data_pipeline.errors import DataError, reading
 from data_pipeline.grid import Grid
 from data_pipeline.quality import Report
 from data_pipeline.quality.values import ValueChecker
@@ -36,7 +36,8 @@ def initial_states(source: RealtimeSource, request: Request, grid: Grid, folder:
     TemporaryError
         If something is not there yet; what was fetched stays in ``folder``, and the same call goes on.
     DataError
-        If values are missing or impossible (it names each variable), or the source never has what is asked for.
+        If values are missing or impossible (it names the member and each variable), or the source never has what is
+        asked for.
     """
     states = source.fetch(request, folder)
     report = Report()
@@ -44,10 +45,17 @@ def initial_states(source: RealtimeSource, request: Request, grid: Grid, folder:
         name: _on_grid(states[name].sel(level=sorted(levels)) if levels else states[name], grid, report)
         for name, levels in request.channels.variables.items()
     }
-    for finding in report.warnings:
-        _LOG.warning("%s", finding)
-    report.raise_errors()
+    _judge(report, "" if request.member is None else f"member {request.member}: ")
     return xr.Dataset(fields)
+
+
+def _judge(report: Report, of: str) -> None:
+    for finding in report.warnings:
+        _LOG.warning("%s%s", of, finding)
+    try:
+        report.raise_errors()
+    except DataError as error:
+        raise DataError(f"{of}{error}") from error
 
 
 def _on_grid(field: xr.DataArray, grid: Grid, report: Report) -> xr.DataArray:

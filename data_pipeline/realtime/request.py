@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -9,14 +10,19 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from data_pipeline.errors import DataError, GoneError, TemporaryError
+from data_pipeline.sources.grib_selection import listed
 from data_pipeline.times import HOUR, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import xarray as xr
 
     from data_pipeline.channels import Channels
+
+_NO_MEMBER, _HERE = re.compile(r"\bno member (\d+)"), "\0"
+_MOST_MEMBERS = 10
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,18 @@ class Readiness:
         if self.gone is not None:
             raise GoneError(self.gone)
         if self.missing:
-            raise TemporaryError(f"not there yet: {'; '.join(self.missing)}; try again later")
+            raise TemporaryError(f"not there yet: {'; '.join(_together(self.missing))}; try again later")
+
+
+def _together(missing: Sequence[str]) -> list[str]:
+    """What differs in nothing but a member that is not there, with all of these."""
+    members: dict[str, list[str]] = {}
+    for words in missing:
+        members.setdefault(_NO_MEMBER.sub(_HERE, words), []).extend(_NO_MEMBER.findall(words))
+    return [
+        words.replace(_HERE, f"no member{'s' * (len(lacking) > 1)} {listed(lacking, _MOST_MEMBERS)}")
+        for words, lacking in members.items()
+    ]
 
 
 class RealtimeSource(Protocol):

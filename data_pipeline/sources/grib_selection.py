@@ -86,8 +86,10 @@ class Selection:
             return messages
         if self.member not in several:
             held = listed((f"{each:g}" for each in several), 100)
+            if self.member is not None:
+                raise DataError(f"{self.path} has no member {self.member}, it has {held} of {name}; choose one of them")
             raise DataError(
-                f"{self.path}: {name} has members {held}, got {_said(self.member)}; choose one with 'member' (--member)"
+                f"{self.path}: {name} has members {held}, got no choice; choose one with 'member' (--member)"
             )
         return _where(members == self.member, messages)
 

@@ -45,7 +45,7 @@ def titled(style: Style, run: xr.Dataset, variable: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _between_bounds(file: str, changed: int) -> float | None:  # noqa: ARG001, another file is another answer
+def _between_bounds(file: str, changed: int) -> float | None:
     """Hours between the bounds of all times, if they are the same."""
     try:
         with xr.open_dataset(file, engine="netcdf4", cache=False, decode_timedelta=False) as raw:

@@ -11,6 +11,7 @@ from data_pipeline.variables import VARIABLES
 from evaluation.plots.fields import CONTROL, components_of, holds
 from evaluation.plots.reference import ANALYSIS
 from evaluation.plots.style import style_of
+from evaluation.plots.sums import titled
 from evaluation.plots.titles import capital, moment
 from evaluation.viewer.catalogue import lead_hours, member_names
 from evaluation.viewer.products import STATISTICS
@@ -59,8 +60,8 @@ def _variable(entry: Entry, run: xr.Dataset) -> dict[str, Any]:
     style = style_of(entry.name, str(run[components_of(run, entry.name)[0]].attrs.get("units", "")))
     sign = VARIABLES[entry.name].crosses_pole_with_sign if entry.name in VARIABLES else 1
     return {
-        "name": entry.name, "title": style.title, "units": style.units, "levels": list(entry.levels), "sign": sign,
-        "amount": style.extend == "max",
+        "name": entry.name, "title": titled(style, run, entry.name), "units": style.units,
+        "levels": list(entry.levels), "sign": sign, "amount": style.extend == "max",
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from data_pipeline.errors import ConfigError
-from data_pipeline.realtime import EcmwfOpenDataSource, FolderSource, GefsSource, GfsSource
+from data_pipeline.realtime import CYCLE_HOURS, EcmwfOpenDataSource, FolderSource, GefsSource, GfsSource
 from forecast.output.config import OutputConfig
 from forecast.perturbation_kinds import AnalysisMembers, LaggedPerturbation, Perturbation
 from forecast.products import ProductsConfig

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import timedelta
@@ -140,7 +139,12 @@ def _timings(manifest: Manifest, events: Sequence[Event]) -> str:
     """How long each state of the ledger lasted; the last one is that in which this page is made."""
     ends = [*(event.time for event in events[1:]), None]
     rows = [
-        (f"{event.time:%Y-%m-%d %H:%M:%S}", event.state, _short(event.message), _took(end - event.time) if end else "now")
+        (
+            f"{event.time:%Y-%m-%d %H:%M:%S}",
+            event.state,
+            _short(event.message),
+            _took(end - event.time) if end else "now",
+        )
         for event, end in zip(events, ends, strict=True)
     ]
     computed = f"<p>Computed and written from {escape(manifest.started)} to {escape(manifest.finished)}.</p>\n"
@@ -175,7 +179,7 @@ def _cell(text: str) -> str:
 
 
 def _short(said: str) -> str:
-    return textwrap.shorten(said, _LONGEST_SAID, placeholder=" ...")
+    return said if len(said) <= _LONGEST_SAID else f"{said[: _LONGEST_SAID - 4].rstrip()} ..."
 
 
 def _took(length: timedelta) -> str:

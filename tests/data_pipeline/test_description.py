@@ -58,7 +58,7 @@ def test_a_forecast_is_described_as_one(tmp_path) -> None:
     assert first == f"{members}, a forecast from 1999-12-31T18 with 4 lead times, 6 to 24 h, each with:"
     assert rest == describe(states()).splitlines()
     assert describe_path(tmp_path / "forecast.nc", member=2) == describe(states())
-    with pytest.raises(DataError, match=r"has members 0, 1, 2, got 9; choose one of them"):
+    with pytest.raises(DataError, match=r"has no member 9, it has 0 to 2; choose one of them"):
         describe_path(tmp_path / "forecast.nc", member=9)
 
 

@@ -93,7 +93,9 @@ def test_one_member_of_an_ensemble(write_grib: Write, edition: int) -> None:
     ]
     result = everything(write_grib(contents, member=3), {"temperature"})
     assert np.all(result["temperature"] == 253)
-    for member in (None, 1):
-        told = "no choice" if member is None else member
-        with pytest.raises(DataError, match=f"temperature has members 0, 3, got {told}; choose one with 'member'"):
+    for member, told in (
+        (None, "temperature has members 0, 3, got no choice; choose one with 'member'"),
+        (1, "has no member 1, it has 0, 3 of temperature; choose one of them"),
+    ):
+        with pytest.raises(DataError, match=told):
             write_grib(contents, member=member).open({"temperature"})

@@ -15,7 +15,7 @@ from data_pipeline.channels import Channels
 from data_pipeline.errors import DataError, TemporaryError
 from data_pipeline.grid import Grid
 from data_pipeline.reading import open_states
-from data_pipeline.realtime import FolderSource, Request, folder
+from data_pipeline.realtime import FolderSource, Readiness, Request, folder
 from data_pipeline.realtime.fields import fields_of
 from data_pipeline.realtime.folder import stamps
 from data_pipeline.realtime.states import states_of
@@ -25,7 +25,6 @@ from tests.mock_world import climate_data_store_layout, mock_states, mock_times
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from data_pipeline.realtime import Readiness
 
 WRITTEN = np.datetime64("2026-06-01T12:00:00", "ns")
 NOW = WRITTEN + np.timedelta64(61, "s")
@@ -213,6 +212,20 @@ def test_members_and_stores(tmp_path: Path) -> None:
     xr.testing.assert_allclose(source.fetch(request(member=1), tmp_path / "work").compute(), WORLD + 1)
     with pytest.raises(DataError, match="is an ensemble of 2 members"):
         source.look(REQUEST, now=NOW)
+
+
+def test_members_that_are_not_there_yet_are_said_together(tmp_path: Path) -> None:
+    members = xr.concat([WORLD, WORLD + 1], "number").assign_coords(number=[0, 1])
+    members.to_netcdf(tmp_path / "ensemble.nc", engine="netcdf4")
+    age(tmp_path)
+    source = FolderSource(path=str(tmp_path / "ensemble.nc"))
+    looks = [source.look(request(member=member), now=NOW) for member in range(5)]
+    missing = tuple(words for look in looks for words in look.missing)
+    for words, told in ((missing, "no members 2, 3, 4, it has"), (missing[:1], "no member 2, it has")):
+        with pytest.raises(
+            TemporaryError, match=rf"^not there yet: \S*ensemble\.nc has {told} 0 to 1; try again later$"
+        ):
+            Readiness(words).require_complete()
 
 
 def test_the_sample() -> None:

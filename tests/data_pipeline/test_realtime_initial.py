@@ -93,6 +93,15 @@ def test_impossible_and_stuck_values_are_refused(tmp_path: Path) -> None:
         initial_states(folder, REQUEST, MODEL_GRID, tmp_path / "work")
 
 
+def test_of_an_ensemble_the_member_is_said(tmp_path: Path) -> None:
+    world = WORLD.expand_dims(number=[0, 1]).copy(deep=True)
+    world["temperature"].loc[{"number": 1, "level": 850}] = 250.0
+    world.to_netcdf(tmp_path / "a.nc", engine="netcdf4")
+    folder = FolderSource(path=str(tmp_path / "a.nc"), quiet_seconds=0)
+    with pytest.raises(DataError, match=r"^member 1: 1 error\(s\) in the data: field-constant \(temperature_850, "):
+        initial_states(folder, request(member=1), MODEL_GRID, tmp_path / "work")
+
+
 def test_the_sea_may_lack_values_over_land(tmp_path: Path, caplog) -> None:
     field = WORLD["2m_temperature"].rename("sea_surface_temperature").clip(271, 310)
     field = field.assign_attrs(units="K").where(field["longitude"] > 200).astype(np.float32)

@@ -117,7 +117,7 @@ def test_a_valid_time_with_minutes_shows_them(forecast):
 def test_one_member_has_a_mean_and_stamps_and_says_so():
     single = mock_forecast(members=1)
     assert words(figure_of(single, "mean", "geopotential"))[1].endswith("   1 member")
-    assert len(panels(figure_of(single, "stamps", "geopotential"))) == 2
+    assert len(panels(figure_of(single, "stamps", "geopotential"))) == 1
     assert words(figure_of(single, "mean", "geopotential"))[0].endswith("single forecast")
     for kind in ("spread", "mean_spread"):
         with pytest.raises(DataError, match="spread needs at least 2 members, the forecast has 1"):

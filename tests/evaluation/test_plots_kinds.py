@@ -153,8 +153,8 @@ def test_a_chart_is_heights_over_temperature(forecast):
     ("variable", "options", "first"),
     [
         ("geopotential", {"level": 250}, "250 hPa geopotential height: ensemble mean"),
-        ("mean_sea_level_pressure", {}, "Mean sea level pressure and precipitation: ensemble mean"),
-        ("total_precipitation", {"member": "1"}, "Mean sea level pressure and precipitation: member 1"),
+        ("mean_sea_level_pressure", {}, "Mean sea level pressure and precipitation per step: ensemble mean"),
+        ("total_precipitation", {"member": "1"}, "Mean sea level pressure and precipitation per step: member 1"),
         ("wind_speed", {}, "250 hPa geopotential height and 250 hPa wind speed: ensemble mean"),
         ("wind_speed", {"level": 500}, "500 hPa geopotential height and 500 hPa wind speed: ensemble mean"),
         ("temperature", {}, "500 hPa geopotential height and 500 hPa temperature: ensemble mean"),

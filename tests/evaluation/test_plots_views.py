@@ -97,12 +97,16 @@ def test_a_regional_grid_fills_the_map_unless_a_projection_of_the_globe_is_asked
         (None, "box:60,50,0,10", "off the globe; expected latitudes from -90 to 90, south before north"),
         (None, "box:0,10,0,400", "off the globe"),
         (None, "box:nan,10,0,40", "off the globe"),
+        (None, "box:10,20,0,0", "box:10,20,0,0 has its west and its east on one meridian; .* band:10,20"),
+        (None, "box:10,20,360,0", "on one meridian"),
         ("lambert", None, "Lambert's projection shows a region, and none is given; pass --region"),
         (
             "lambert",
             "tropics",
             "region of middle latitudes .* got latitude -20..20 and 360 degrees; choose .* plate_car",
         ),
+        ("north_pole", "box:-60,-40,0,50", "projection north_pole cannot show latitudes to -60; choose robinson"),
+        ("south_pole", "box:40,60,0,50", "projection south_pole cannot show latitudes to 60; choose robinson"),
         ("north_pole", "band:-60,90", "projection north_pole cannot show latitudes to -60; choose robinson or plate"),
     ],
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from data_pipeline.errors import DataError, ScoreError
 from evaluation.pairs import match
@@ -15,8 +16,6 @@ from tests.evaluation.layouts import one_file_per_lead, one_file_per_member, sco
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import xarray as xr
 
     Make = Callable[..., xr.Dataset]
 
@@ -89,6 +88,27 @@ def test_a_truncated_file_among_a_hundred(ensemble: Make, truth: xr.Dataset, tmp
     assert run.sizes["realization"] == 8
     assert [str(bad) in sentence for sentence in lacking] == [True]
     assert np.isfinite(scores_of([run], truth)["crps_geopotential"]).all()
+
+
+def test_a_folder_with_other_files_is_refused_in_words_without_an_option(members: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "other.nc").write_bytes(b"")
+    with pytest.raises(DataError, match=r"1 of the files in .* are no forecasts that can be read: .*other.nc") as error:
+        open_runs(tmp_path)
+    assert "take them away, or name the forecasts alone" in str(error.value)
+    with pytest.raises(DataError, match=r"^.*other.nc cannot be read"):
+        open_runs(tmp_path / "other.nc")
+    members[0].write_bytes(b"")
+    with pytest.raises(DataError, match=r"^2 of the files"):
+        open_runs(tmp_path)
+
+
+def test_a_member_that_lacks_fields_is_refused_in_words_without_an_option(ensemble: Make, tmp_path: Path) -> None:
+    paths = one_file_per_member([ensemble()], tmp_path)
+    with xr.open_dataset(paths[1], engine="netcdf4", decode_times=False) as data:
+        cut = data.load().drop_vars("geopotential")
+    cut.to_netcdf(paths[1], engine="netcdf4")
+    with pytest.raises(ScoreError, match=r"member 2 lacks geopotential.*; complete them, or take them away$"):
+        open_runs(tmp_path)
 
 
 def test_nothing_but_truncated_files(members: list[Path]) -> None:

@@ -19,6 +19,7 @@ from forecast.service.folders import Folders
 from forecast.service.ledger import DamagedError
 from forecast.service.lock import locked
 from forecast.service.schedule import Scheduler
+from forecast.stopping import IN_SILENCE
 from tests.forecast.service.world import fake_forecast
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ class Shot:
 
     def __init__(self, command: list[str], **options: Any) -> None:
         assert options["start_new_session"]
+        assert IN_SILENCE in options["env"]
         self.commands.append(command)
 
     def wait(self) -> int:
@@ -235,6 +237,14 @@ def test_a_signal_to_the_scheduler_reaches_the_shot(published: Path, shots: type
     with pytest.raises(KeyboardInterrupt):
         cli_jobs._shoot(published, parse_cycle(CYCLE), cli_jobs.Log.plain)
     assert shots.terminated == 1
+
+
+@pytest.mark.parametrize(("code", "number"), [(143, 15), (-9, 9), (0, None), (75, None)])
+def test_a_signal_to_the_shot_alone(published: Path, shots: type[Shot], monkeypatch, caplog, code, number) -> None:
+    monkeypatch.setattr(shots, "wait", lambda self: code)
+    assert cli_jobs._shoot(published, parse_cycle(CYCLE), cli_jobs.Log.plain) == code
+    words = f"cycle 20010106T00: its process was ended by signal {number}"
+    assert [record.message for record in caplog.records] == [words] * (number is not None)
 
 
 def test_a_shot_that_cannot_be_started(published: Path, monkeypatch, caplog) -> None:

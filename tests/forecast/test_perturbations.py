@@ -143,6 +143,10 @@ def test_members_of_an_ensemble_analysis(forecaster: Forecaster, world: xr.Datas
         assert torch.equal(start.previous[position], expected.previous)
         assert torch.equal(start.current[position], expected.current)
     assert given.sha256() != GivenMembers(forecaster, data[::-1], LATER).sha256()
+    data[1]["2m_temperature"][:] = 900.0
+    for use in (lambda: given.of([0, 1]), given.sha256):
+        with pytest.raises(DataError, match=r"^member 1: bad values: 2m_temperature spans 900\.\.900 K"):
+            use()
     assert str(AnalysisMembers()).startswith("each member starts from its own")
     with pytest.raises(DataError, match="has 3 members, got --members 4; ask for at most 3"):
         given_members(forecaster, data, LATER, 4)

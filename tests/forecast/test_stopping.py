@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -129,3 +131,14 @@ def test_what_does_not_stop_is_ended(listening) -> None:
     running.terminate()
     assert running.communicate(timeout=15)[1] == STOPPED + "\n"
     assert running.returncode == 143
+
+
+def test_a_module_is_loaded_to_its_end_first(listening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "import signal, time\nsignal.raise_signal(signal.SIGTERM)\nfor _ in range(30):\n    time.sleep(0.01)\n"
+    (tmp_path / "slow_to_load.py").write_text(lines)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(stopping, "SECONDS_TO_STOP", 1e5)
+    Stopping().listen()
+    import_module("slow_to_load")
+    with pytest.raises(KeyboardInterrupt):
+        time.sleep(5)

@@ -12,8 +12,8 @@ from data_pipeline.errors import DataError, EmptyError
 from data_pipeline.times import HOUR
 from evaluation.plots.fields import CONTROL, chosen_level, components_of, lead_position
 from evaluation.plots.places.local import method_of
-from evaluation.plots.sums import is_sum
 from evaluation.plots.style import style_of
+from evaluation.plots.sums import is_sum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

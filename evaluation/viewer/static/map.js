@@ -60,13 +60,17 @@
 
     /** Zoom so that what is under the pointer stays there; a globe and a pole about their middle. */
     zoom(factor, x, y) {
-      const { projection, centre, zoom } = sphercast.state, place = this.placeAt(x, y);
+      const { projection, zoom } = sphercast.state, place = this.placeAt(x, y);
       const closer = Math.min(12, Math.max(1, zoom * factor));
       if (!place || this.view.kind.round) return sphercast.set({ zoom: closer });
-      const { width, height } = this.view, view = views.viewOf(projection, width, height, centre, closer);
-      const there = views.place(view, x * this.ratio, y * this.ratio);
-      if (!there) return sphercast.set({ zoom: closer });
-      return sphercast.set({ zoom: closer, centre: [centre[0] + place[1] - there[0], centre[1] + place[0] - there[1]] });
+      const { width, height } = this.view;
+      let { centre } = sphercast.state;
+      for (let time = 0; time < 2; time += 1) { // a row of Robinson's has its own degrees per pixel
+        const view = views.viewOf(projection, width, height, centre, closer);
+        const there = views.place(view, x * this.ratio, y * this.ratio);
+        if (there) centre = [centre[0] + place[1] - there[0], centre[1] + place[0] - there[1]];
+      }
+      return sphercast.set({ zoom: closer, centre });
     }
 
     /** Degrees per pixel at the middle of the map, for dragging. */

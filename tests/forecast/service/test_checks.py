@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from data_pipeline.channels import Channels
 from data_pipeline.errors import ConfigError, ScoreError
 from data_pipeline.grid import Grid
 from evaluation.plots import KINDS
-from forecast.cli_jobs_checks import check_afterwards, check_scores
+from forecast.cli_jobs_checks import check_afterwards, check_metrics, check_scores
 from forecast.output import EnsembleLayout
 from forecast.output.layout import select
 from forecast.service.job_file import JobFile
@@ -72,6 +73,16 @@ def test_what_cannot(values: dict[str, Any], words: str) -> None:
         check_plot(**values)
     assert str(caught.value).startswith("the map z.png cannot be drawn: ")
     assert words in str(caught.value)
+
+
+def test_a_file_of_metrics(tmp_path: Path) -> None:
+    check_metrics(tmp_path / "x.prom")
+    with pytest.raises(
+        ConfigError, match=r"^prometheus: there is no folder /nowhere for x\.prom; make it, or mend the"
+    ):
+        check_metrics(Path("/nowhere/x.prom"))
+    with pytest.raises(ConfigError, match=r"^prometheus: .* cannot be written; give the name of a file"):
+        check_metrics(tmp_path)
 
 
 def test_scores() -> None:

@@ -200,3 +200,10 @@ def test_of_a_run(tmp_path: Path) -> None:
     (image,) = Parts((folder / "report.html").read_text()).all("img")
     assert image["alt"] == "z.png: mean and spread of geopotential at 500 hPa"
     assert str(image["src"]).endswith(base64.b64encode(b"drawn").decode())
+
+
+def test_long_words_of_earlier_tries_are_shortened() -> None:
+    lines = [Event(NOON, State.WAITING, "x" * 300), Event(NOON, State.FORECASTING, "y" * 100)]
+    shown = page(replace(REPORT, events=lines))
+    assert f"<td>{'x' * 96} ...</td>" in shown
+    assert f"<td>{'y' * 100}</td><td>now</td>" in shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from typer.testing import CliRunner, Result
 from forecast import cli, cli_jobs
 from forecast.cli import app
 from forecast.service.logs import STOPPED, configure
-from forecast.stopping import SaidExit, StoppedError, Stopping
+from forecast.stopping import IN_SILENCE, SaidExit, StoppedError, Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +87,30 @@ def test_nothing_is_said_twice(
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert (caught.value.code, capsys.readouterr().err) == (code, "")
+
+
+def test_a_child_of_a_scheduler_is_silent(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it has read the job, while it works, and where its end is forced: the scheduler says it."""
+    for stopped_in in ("", "forecast.service.job_file.load_job", "forecast.service.one_shot.run_cycle"):
+        program = f"""
+import os, signal, sys
+from unittest.mock import patch
+import forecast.cli
+def stop(*arguments, **options):
+    assert "{IN_SILENCE}" not in os.environ
+    os.kill(os.getpid(), signal.SIGTERM)
+with patch("{stopped_in or "forecast.cli.app"}", stop):
+    forecast.cli.main()
+"""
+        ended = subprocess.run(
+            [sys.executable, "-c", program, "run", str(job), "--cycle", CYCLE],
+            capture_output=True, text=True, check=False, env={**os.environ, IN_SILENCE: "1"},
+        )  # fmt: skip
+        assert (ended.returncode, ended.stdout, ended.stderr) == (143, "", "")
+    monkeypatch.setattr(Stopping, "in_silence", True)
+    monkeypatch.setattr(os, "_exit", lambda code: None)
+    monkeypatch.setattr(os, "write", stopped)
+    Stopping(143)._end()
 
 
 def test_an_end_that_is_forced(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
