@@ -1,10 +1,10 @@
 """Writing forecasts, as JSON: beside the disk's own rate, what it costs a run of the demo's model, and peak memory.
 
-``python -m benchmarks.writing [--megabytes 100] [--steps 4] [--folder DIR] [--peak]`` writes made-up smooth fields of 20
-channels and 10 members on 64x32 and 240x121 points, fsync included, and the same bytes by plain ``write`` and
-fsync in turns with it; then runs the shipped checkpoint with and without writing, in turns. Each figure is the best of
-three in this one run. With ``--peak`` also the peak memory of ``sphercast forecast`` with 50 members for 15 days, which
-takes ten minutes on one core.
+``python -m benchmarks.writing [--megabytes 400] [--steps 4] [--folder DIR] [--peak]`` writes made-up smooth fields
+of 20 channels and 10 members on 64x32 and 240x121 points, fsync included, and the same bytes by plain ``write`` and
+fsync in turns with it; then runs the shipped checkpoint with and without writing, in turns. Each figure is the best
+of three in this one run. With ``--peak`` also the peak memory of ``sphercast forecast`` with 50 members for 15
+days, which takes ten minutes on one core.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ KINDS = {
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--megabytes", type=int, default=400)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--peak", action="store_true", help="measure the peak memory of a large forecast too")
     parser.add_argument("--folder", type=Path, help="where temporary files go")

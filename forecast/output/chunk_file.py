@@ -22,6 +22,8 @@ _ROOM = 2**20
 """Bytes that what HDF5 writes at the end may take."""
 _SMALL = 2048
 """Bytes up to which HDF5 puts several things into one block."""
+_LARGE, _PAGE = 2**24, 4096
+"""Bytes from which on a plain variable begins with a page, as whole pages are written faster."""
 _NOWHERE = "sphercast abandoned output"
 
 
@@ -37,7 +39,7 @@ class ChunkFile:
     """A file that the netCDF library made, open for more; fields go to the disk at once, all else when it is closed."""
 
     def __init__(self, path: Path) -> None:
-        self._file = h5py.File(path, "r+")
+        self._file = h5py.File(path, "r+", alignment_threshold=_LARGE, alignment_interval=_PAGE)
         self._raw = os.open(path, os.O_RDWR)
         self._plain = [field for field in self._file.values() if _is_plain(field)]
         for field in self._plain:
