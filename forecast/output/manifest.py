@@ -83,9 +83,7 @@ def read_manifest(path: Path) -> Manifest:
         raise DataError(f"{file}: no such manifest; the forecast is not published, run it again") from error
     except (OSError, ValidationError) as error:
         reason = _reason(error)
-        raise DataError(
-            f"{file} is no manifest of a forecast ({reason}); run the forecast again"
-        ) from error
+        raise DataError(f"{file} is no manifest of a forecast ({reason}); run the forecast again") from error
 
 
 def lost_files(folder: Path, manifest: Manifest) -> list[str]:
