@@ -48,5 +48,5 @@ def test_a_file_of_another_program_stays(job: Callable[..., JobFile]) -> None:  
     (folder / "products.nc").write_text("not ours")
     outcome = shoot(tiny)
     assert outcome.state is State.FAILED
-    assert "products.nc is there, and forecast.manifest.json does not say that it is" in outcome.message
+    assert "products.nc is there, and no forecast.manifest.json beside it lists it" in outcome.message
     assert (folder / "products.nc").read_text() == "not ours"
