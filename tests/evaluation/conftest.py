@@ -10,12 +10,15 @@ import xarray as xr
 
 from data_pipeline.grid import Grid
 from tests.evaluation.baseline_worlds import GRID as SMALL_GRID
+from tests.evaluation.viewed import Opened
 from tests.evaluation.whole_scores import scored
 from tests.mock_world import mock_states, mock_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from matplotlib.figure import Figure
 
 UNITS = {"geopotential": "m2 s-2", "2m_temperature": "K"}
 HOUR = np.timedelta64(3_600_000_000_000, "ns")
@@ -109,3 +112,19 @@ def years() -> xr.Dataset:
     return mock_states(
         SMALL_GRID, mock_times("2000-01-01", 4 * 366 * 2, 12), {"2m_temperature": None, "geopotential": (500,)}
     )
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
+    """The picture of scores that was drawn last, under "figure"; it is not saved."""
+    found: dict[str, Figure] = {}
+    monkeypatch.setattr("evaluation.plots.scores.save", lambda figure, _: found.update(figure=figure))
+    return found
+
+
+@pytest.fixture
+def opened() -> Iterator[Opened]:
+    """Makes pieces for the viewer, which are closed at the end."""
+    every = Opened()
+    yield every
+    every.close()

@@ -17,18 +17,14 @@ from evaluation.plots.intervals import diagram_intervals
 from evaluation.plots.scores import draw_scores
 from evaluation.significance import equal_weighted_cosine, interval
 from tests.evaluation.score_series import daily, series_sums, write_series
+from tests.evaluation.viewed import texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from matplotlib.figure import Figure
 
 PLACE = {"model": "forecast", "region": "tropics"}
 EVENTS = ("reliability_diagram", "sharpness", "hit_rate", "false_alarm_rate", "roc_area")
-
-
-def texts(figure) -> str:
-    return " | ".join(text.get_text() for text in figure.texts)
 
 
 def dataset(**fields: tuple[tuple[str, ...], np.ndarray]) -> xr.Dataset:
@@ -161,13 +157,6 @@ def tables(count: int = 24) -> xr.Dataset:
     found |= {f"weight_{name}": (dims, np.ones(shape)) for name in fields}
     axes = {"rank": np.arange(5), "threshold": [280.0], "probability": np.arange(5) / 4, "outcome": [0, 1]}
     return sums.assign(found).assign_coords(axes)
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> dict[str, Figure]:
-    found: dict[str, Figure] = {}
-    monkeypatch.setattr("evaluation.plots.scores.save", lambda figure, _: found.update(figure=figure))
-    return found
 
 
 def file_of(path: Path, count: int = 24, **about: str) -> Path:

@@ -19,25 +19,14 @@ from evaluation.score_files import write_scores
 from evaluation.settings import Settings
 from forecast.cli_scorecard import _labels
 from tests.evaluation.score_series import daily, series_sums, write_series
+from tests.evaluation.viewed import texts
 from tests.evaluation.whole_scores import answered
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from matplotlib.figure import Figure
 
 LEVELS = [0.1, 0.5, 0.9]
-
-
-def texts(figure) -> str:
-    return " | ".join(text.get_text() for text in figure.texts)
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> dict[str, Figure]:
-    found: dict[str, Figure] = {}
-    monkeypatch.setattr("evaluation.plots.scores.save", lambda figure, _: found.update(figure=figure))
-    return found
 
 
 @pytest.fixture

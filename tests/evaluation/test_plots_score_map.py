@@ -12,23 +12,11 @@ from evaluation.compare import compare
 from evaluation.plots.scores import draw_scores
 from evaluation.score_files import read_scores, write_scores
 from evaluation.scored import open_pair
+from tests.evaluation.viewed import texts
 from tests.evaluation.whole_scores import answered
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from matplotlib.figure import Figure
-
-
-def texts(figure) -> str:
-    return " | ".join(text.get_text() for text in figure.texts)
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> dict[str, Figure]:
-    found: dict[str, Figure] = {}
-    monkeypatch.setattr("evaluation.plots.scores.save", lambda figure, _: found.update(figure=figure))
-    return found
 
 
 @pytest.fixture

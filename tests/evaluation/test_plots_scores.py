@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import xarray as xr
-    from matplotlib.figure import Figure
 
 
 def curves(sums: xr.Dataset, metrics=("crps",), **options):
@@ -139,13 +138,6 @@ def test_a_legend_covers_no_panel(drawn, grouped, tmp_path):
         assert all(axes.get_legend() is None for axes in figure.axes)
         assert not any(box.overlaps(axes.get_tightbbox()) for axes in figure.axes)
         assert box.x1 <= figure.bbox.x1
-
-
-@pytest.fixture
-def drawn(monkeypatch) -> dict[str, Figure]:
-    found: dict[str, Figure] = {}
-    monkeypatch.setattr("evaluation.plots.scores.save", lambda figure, _: found.update(figure=figure))
-    return found
 
 
 @pytest.fixture

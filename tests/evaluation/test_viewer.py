@@ -29,13 +29,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-@pytest.fixture
-def opened() -> Iterator[Opened]:
-    every = Opened()
-    yield every
-    every.close()
-
-
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("viewed") / "forecast.nc", title=HOSTILE)

@@ -18,17 +18,10 @@ from tests.evaluation.mock_maps import mock_forecast
 from tests.evaluation.viewed import Opened, content, values, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     import xarray as xr
-
-
-@pytest.fixture
-def opened() -> Iterator[Opened]:
-    every = Opened()
-    yield every
-    every.close()
 
 
 @pytest.fixture

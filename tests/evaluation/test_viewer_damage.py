@@ -15,17 +15,9 @@ from tests.evaluation.mock_maps import mock_forecast
 from tests.evaluation.viewed import Opened, content, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 HEIGHTS = Selection(variables=("geopotential",), levels=(500,), members=())
-
-
-@pytest.fixture
-def opened() -> Iterator[Opened]:
-    every = Opened()
-    yield every
-    every.close()
 
 
 @pytest.fixture

@@ -37,13 +37,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("viewed") / "forecast.nc")
 
 
-@pytest.fixture
-def opened() -> Iterator[Opened]:
-    every = Opened()
-    yield every
-    every.close()
-
-
 @contextmanager
 def serving(pieces: Pieces) -> Iterator[int]:
     """The port of a server in another thread."""

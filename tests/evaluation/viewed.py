@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import xarray as xr
+    from matplotlib.figure import Figure
 
 
 class Opened:
@@ -71,3 +72,8 @@ def values(piece: bytes | None) -> np.ndarray:
     if scale.ndim:
         scale, offset = scale[:, None, None], offset[:, None, None]
     return codes * scale + offset
+
+
+def texts(figure: Figure) -> str:
+    """What stands on a picture outside of its panels."""
+    return " | ".join(text.get_text() for text in figure.texts)
