@@ -4,7 +4,7 @@
 of 20 channels and 10 members on 64x32 and 240x121 points, fsync included, and the same bytes by plain ``write`` and
 fsync in turns with it; then runs the shipped checkpoint with and without writing, in turns. Each figure is the best
 of three in this one run. With ``--peak`` also the peak memory of ``sphercast forecast`` with 50 members for 15
-days, which takes ten minutes on one core.
+days, which takes minutes.
 """
 
 from __future__ import annotations
