@@ -41,6 +41,8 @@ bench: $(STAMP) ## measure; JSON on standard output (peers: pip install -c const
 	$(BIN)/python benchmarks/crps.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/energy.py
 	$(BIN)/python -m benchmarks.writing
+	$(BIN)/python -m benchmarks.network
+	$(BIN)/python -m benchmarks.feeding
 
 skill: $(STAMP) ## CRPS of the shipped checkpoint on the shipped weeks: the README's table
 	$(BIN)/python benchmarks/skill.py

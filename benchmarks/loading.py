@@ -26,7 +26,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from data_pipeline.building.creation import consolidate
 from data_pipeline.channels import Channels
 from data_pipeline.config import Period
-from data_pipeline.dataset import StoreDataset
+from data_pipeline.dataset import Request, StoreDataset
 from data_pipeline.flat_cache import HEADER_BYTES, FlatCache, flatten
 from data_pipeline.grid import Grid
 from data_pipeline.integrity import write_sums
@@ -172,10 +172,10 @@ def dataset_speed(store: TrainingStore, residence: Any, order: Order, threads: i
     """Of whole samples, with their forcings, as the trainer gets them."""
     period = Period(start="1979", stop="2100")
     dataset = StoreDataset(store, period, LAG * store.interval, residence=residence, threads=threads)
-    indices = [torch.from_numpy(positions[0]) for positions in order]
+    requests = [Request(torch.from_numpy(positions[0])) for positions in order]
 
     def work() -> None:
-        for _ in dataset.batches(indices):
+        for _ in dataset.batches(requests):
             pass
 
     return _speed(work, order, math.prod(store.shards.shape) * 4)

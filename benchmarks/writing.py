@@ -142,7 +142,7 @@ def slowdown(folder: Path, steps: int) -> dict[str, float]:
     initial = initial_state(forecaster, states, first_time(forecaster, states))
     job = Job(initial, MEMBERS, steps)
     plan = plan_batches(forecaster, MEMBERS, steps, batch=MEMBERS, memory=None, workers=1)
-    ensemble = Ensemble(forecaster, initial, plan, job.seed, job.antithetic, folder)
+    ensemble = Ensemble(forecaster, initial, job.walk(forecaster), plan, job.seed, job.antithetic, folder)
     running = Running(ensemble, job.layout(forecaster), [OutputConfig()], {})
     ways: dict[str, Callable[[], object]] = {
         "compute": lambda: [folder.mkdir(), *(None for _ in here(ensemble))],

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_pipeline.addresses import is_url
 from data_pipeline.channels import Channels
 from data_pipeline.climatology import Climatology
 from data_pipeline.day_of_year import DayOfYearClimatology, weatherbench2_channels
 from data_pipeline.errors import DataError
 from data_pipeline.reading import find_climatology
-from data_pipeline.remote import is_url
 from data_pipeline.sources.opening import raw_parts
 from data_pipeline.store import is_store, open_store
 

@@ -29,8 +29,19 @@ if TYPE_CHECKING:
     from data_pipeline.store import TrainingStore
 
 
+class Request(NamedTuple):
+    """Which samples (batch,), how many steps of them, and how many hours a step has; None: as many as the dataset's."""
+
+    indices: Tensor
+    steps: int = 1
+    hours: int | None = None
+
+
 class Sample(NamedTuple):
-    """Physical states (batch, channel, latitude, longitude) one step apart, and forcings of the last step."""
+    """Physical states (batch, channel, latitude, longitude) one step apart, and what is to be forecast from them.
+
+    ``following`` and ``forcings``, those of the steps, have the step as their first dimension.
+    """
 
     previous: Tensor
     current: Tensor
@@ -44,7 +55,9 @@ class StoreDataset:
     Parameters
     ----------
     step
-        The forecast step; a multiple of the store's interval.
+        The forecast step, and the time between the two states that are known; a multiple of the store's interval.
+    reach
+        How far the steps of a request may go; by default one step. Only samples whose states are all there count.
     residence
         Where the states live, as they are stored: in ``memory``, on the ``device``, or on ``disk``, where they are
         read when they are needed. By default in memory if they fit in half of what is free, else on disk; so too
@@ -64,15 +77,18 @@ class StoreDataset:
     """
 
     def __init__(
-        self, store: TrainingStore, period: Period, step: np.timedelta64, *, residence: Residence | None = None,
-        device: torch.device | str = "cpu", flat_cache: Path | None = None, threads: int | None = None,
+        self, store: TrainingStore, period: Period, step: np.timedelta64, *, reach: np.timedelta64 | None = None,
+        residence: Residence | None = None, device: torch.device | str = "cpu", flat_cache: Path | None = None,
+        threads: int | None = None,
     ) -> None:  # fmt: skip
+        self.interval = store.interval
         self.lag = _lag(step, store.interval)
+        self._span = self.lag + _lag(step if reach is None else reach, store.interval)
         inside = np.flatnonzero(period.contains(store.times))
-        if len(inside) < 2 * self.lag + 1:
+        if len(inside) < self._span + 1:
             raise DataError(
                 f"the period {period.start}..{period.stop} holds {len(inside)} states of {store.path}, "
-                f"expected at least {2 * self.lag + 1}; choose a longer one"
+                f"expected at least {self._span + 1}; choose a longer one"
             )
         _refuse_gaps(store)
         self.grid, self.step, self.path = store.grid, step, store.path
@@ -83,7 +99,8 @@ class StoreDataset:
         self._buffers = Buffers(_pinned) if self.device.type == "cuda" else Buffers()
         self._stored: States = flatten(store, flat_cache, threads=threads) if flat_cache else store.shards
         self._scaling = _scaling(store, self.device)
-        self._forcings = _Forcings(self.times, step, store.grid)
+        self._forcings = _Forcings(self.times, store.interval, store.grid)
+        self._tables: dict[int, Tensor] = {}
         self._settle(residence)
 
     def _settle(self, asked: Residence | None) -> None:
@@ -118,24 +135,28 @@ class StoreDataset:
         return f"{len(self)} samples of {self.path} {where[self.residence]} ({self._room})"
 
     def __len__(self) -> int:
-        return len(self.times) - 2 * self.lag
+        return len(self.times) - self._span
 
-    def batch(self, indices: Tensor) -> Sample:
-        """The samples at ``indices`` (batch,), each in 0..len-1, on the device.
+    def batch(self, request: Request) -> Sample:
+        """The samples that are asked for, each index in 0..len-1, on the device.
 
         Raises
         ------
         DataError
-            If there is no such sample, or the store is damaged.
+            If there is no such sample or step, or the store is damaged.
         """
         if self._held is None:
-            return next(self._read([indices]))
-        positions = torch.from_numpy(self._positions(indices))
-        known = [self._forcings.at(position) for position in positions[2].tolist()]
+            return next(self._read([request]))
+        positions = torch.from_numpy(self._positions(request))
         states = self._held[positions.to(self._held.device)].to(self.device)
-        return self._sample(states, torch.from_numpy(np.stack(known)).to(self.device))
+        if self.residence == "device":
+            return self._sample(states, self._table(request)[positions[2:].to(self.device)])
+        known = np.empty((*positions[2:].shape, *self._forcings.shape), self._forcings.dtype)
+        for place, out in zip(self._known(request).ravel(), known.reshape(-1, *known.shape[2:]), strict=True):
+            self._forcings.read_into(int(place), out)
+        return self._sample(states, torch.from_numpy(known).to(self.device))
 
-    def batches(self, order: Iterable[Tensor]) -> Iterator[Sample]:
+    def batches(self, order: Iterable[Request]) -> Iterator[Sample]:
         """``batch`` of each element of ``order``, in turn; from memory and disk, the next ones are read meanwhile.
 
         Raises
@@ -145,39 +166,62 @@ class StoreDataset:
         """
         return map(self.batch, order) if self.residence == "device" else self._read(order)
 
-    def _read(self, order: Iterable[Tensor]) -> Iterator[Sample]:
+    def _read(self, order: Iterable[Request]) -> Iterator[Sample]:
         """Threads fill memory, for a GPU pinned memory, from which it copies while it computes."""
-        places = (self._positions(indices) for indices in order)
-        pairs = ((positions + self._first, positions[2]) for positions in places)
-        for arrays in load((self._stored, self._forcings), pairs, threads=self._threads, buffers=self._buffers):
+        places = ((self._positions(request) + self._first, self._known(request)) for request in order)
+        for arrays in load((self._stored, self._forcings), places, threads=self._threads, buffers=self._buffers):
             states, known = (torch.from_numpy(array).to(self.device, non_blocking=True) for array in arrays)
             copied = torch.cuda.current_stream(self.device).record_event() if self.device.type == "cuda" else None
             yield self._sample(states, known)
             if copied:
                 copied.synchronize()  # before the threads may write where it copies from
 
-    def _positions(self, indices: Tensor) -> NDArray[np.int64]:
-        """Of the three states of each sample along ``times``: (3, batch)."""
-        numbers = indices.cpu().numpy().astype(np.int64)
+    def _positions(self, request: Request) -> NDArray[np.int64]:
+        """Of the states of each sample along ``times``: (2 + steps, batch)."""
+        numbers = request.indices.cpu().numpy().astype(np.int64)
         outside = numbers[(numbers < 0) | (numbers >= len(self))]
         if outside.size:
             raise DataError(f"got sample {outside[0]} of {self.path}, expected one of 0..{len(self) - 1}")
-        return numbers + self.lag * np.arange(3)[:, None]
+        ahead = self._ahead(request) * np.arange(1, request.steps + 1)
+        if ahead[-1] > self._span - self.lag:
+            got, expected = (lags * self.interval / HOUR for lags in (ahead[-1], self._span - self.lag))
+            raise DataError(f"got steps as far as {got:g} h, expected {expected:g} h at most; set a longer reach")
+        places: NDArray[np.int64] = numbers + self.lag + np.array([-self.lag, 0, *ahead])[:, None]
+        return places
+
+    def _ahead(self, request: Request) -> int:
+        return self.lag if request.hours is None else _lag(np.timedelta64(request.hours, "h"), self.interval)
+
+    def _known(self, request: Request) -> NDArray[np.int64]:
+        """Of the steps' forcings along ``_forcings``: (steps, batch)."""
+        return self._positions(request)[2:] + self._ahead(request) * len(self.times)
+
+    def _table(self, request: Request) -> Tensor:
+        """Forcings (time, name, latitude, longitude) of steps of one length, on the device, computed once."""
+        lags, count = self._ahead(request), len(self.times)
+        if lags not in self._tables:
+            table = np.empty((count, *self._forcings.shape), self._forcings.dtype)
+            self._forcings.read_into(lags * count, *table)
+            self._tables[lags] = torch.from_numpy(table).to(self.device)
+        return self._tables[lags]
 
     def _sample(self, states: Tensor, known: Tensor) -> Sample:
-        """Of stored ``states`` (3, batch, channel, latitude, longitude)."""
+        """Of stored ``states`` (2 + steps, batch, channel, latitude, longitude)."""
         if self._scaling:
             scale, offset = self._scaling
             states = states.float().mul_(scale).add_(offset)  # in two roundings, as numpy does: no fused operation
-        return Sample(states[0], states[1], states[2], known)
+        return Sample(states[0], states[1], states[2:], known)
 
 
 @dataclass(frozen=True)
 class _Forcings:
-    """The forcings of the step that ends at a time, as if they were stored."""
+    """The forcings of the step that ends at a time, as if they were stored, for steps of every length end to end.
+
+    Those of steps of n intervals begin at position n * len(times).
+    """
 
     times: NDArray[np.datetime64]
-    step: np.timedelta64
+    interval: np.timedelta64
     grid: Grid
 
     @property
@@ -188,12 +232,10 @@ class _Forcings:
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(np.float32)
 
-    def at(self, position: int) -> NDArray[np.float32]:
-        return forcings(self.times[position], self.step, self.grid)
-
     def read_into(self, time: int, *outs: NDArray[Any]) -> None:
         for position, out in enumerate(outs, time):
-            out[...] = self.at(position)
+            lags, place = divmod(position, len(self.times))
+            out[...] = forcings(self.times[place], lags * self.interval, self.grid)
 
 
 def _lag(step: np.timedelta64, interval: np.timedelta64) -> int:

@@ -8,9 +8,8 @@ import numpy as np
 import xarray as xr
 
 from data_pipeline.canonical import MEMBER_NAMES, canonicalise
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, listed
 from data_pipeline.quality.findings import DefectError
-from data_pipeline.sources.grib_selection import listed
 from data_pipeline.times import HOUR, shown
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class SphercastError(Exception):
@@ -59,3 +59,13 @@ def reading(data: object) -> Iterator[None]:
     except DAMAGES as error:
         reason = " ".join(str(error).split())[:200]
         raise UnreadableError(f"{data} cannot be read ({reason}); a file is damaged: copy or build it again") from error
+
+
+def listed(items: Iterable[object], most: int = 3) -> str:
+    """The first items for a message, and how many more there are.
+
+    >>> listed("abcde")
+    'a, b, c and 2 more'
+    """
+    texts = [str(item) for item in items]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")

@@ -1,4 +1,7 @@
-"""Open anything that holds states - a training store, NetCDF, zarr, GRIB, a URL, the sample - as canonical data."""
+"""Open anything that holds states - a training store, NetCDF, zarr, GRIB, a URL, the sample - as canonical data.
+
+Sources and stores are imported where they are used: dask, zarr and numba take as long as a small forecast's first map.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_pipeline.addresses import is_url
 from data_pipeline.canonical import canonicalise
 from data_pipeline.climatology import Climatology
 from data_pipeline.ensembles import one_member
 from data_pipeline.errors import ConfigError, DataError
-from data_pipeline.remote import is_url
 from data_pipeline.sampling import CLIMATOLOGY, STATES, is_sample_folder
-from data_pipeline.sources.expver import one_version
-from data_pipeline.sources.files import open_raw
-from data_pipeline.sources.grib import GribSource
-from data_pipeline.sources.grib_index import is_grib
-from data_pipeline.store import is_store, open_store, partial_path
 from data_pipeline.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -48,21 +46,31 @@ def open_states(
 
 def _open(path: str | Path, member: int | None, step_hours: int | None, others: bool) -> xr.Dataset:
     if is_grib_path(path):
+        from data_pipeline.sources.grib import GribSource
+
         return GribSource(path=str(path), member=member, step_hours=step_hours).open(tuple(VARIABLES))
     refuse_steps(path, step_hours)
     if is_store_path(path):
+        from data_pipeline.store import open_store
+
         refuse_members(path, member)
         return open_store(Path(path)).dataset()
+    from data_pipeline.sources.expver import one_version
+
     return canonicalise(one_version(one_member(open_fields(path), member, str(path))), others=others)
 
 
 def is_store_path(path: str | Path) -> bool:
     """Whether a training store is there."""
+    from data_pipeline.store import is_store
+
     return not is_url(path) and str(path) != SAMPLE and is_store(_named(path))
 
 
 def is_grib_path(path: str | Path) -> bool:
     """Whether GRIB is there."""
+    from data_pipeline.sources.grib_index import is_grib
+
     return not is_url(path) and str(path) != SAMPLE and is_grib(_named(path))
 
 
@@ -88,6 +96,9 @@ def open_fields(path: str | Path) -> xr.Dataset:
     DataError
         If nothing readable is there, or it is a training store that is not finished.
     """
+    from data_pipeline.sources.opening import open_raw
+    from data_pipeline.store import partial_path
+
     if str(path) == SAMPLE:
         return open_raw(sample_path())
     if not is_url(path):
@@ -109,6 +120,8 @@ def find_climatology(path: str | Path) -> Climatology | None:
     if str(path) == SAMPLE:
         return Climatology.open(sample_path(CLIMATOLOGY))
     if is_store_path(path):
+        from data_pipeline.store import open_store
+
         return open_store(Path(path)).climatology
     return Climatology.open(Path(path) / CLIMATOLOGY) if is_sample_folder(Path(path)) else None
 

@@ -23,6 +23,7 @@ from zarr.abc.store import RangeByteRequest, Store
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import FsspecStore, WrapperStore
 
+from data_pipeline.addresses import is_url
 from data_pipeline.errors import DataError
 from data_pipeline.retries import patiently, status
 
@@ -35,15 +36,6 @@ if TYPE_CHECKING:
 _NOT_THERE = 404
 _SILENCE = 60.0
 """Seconds without a byte after which a server counts as gone."""
-
-
-def is_url(path: str | Path) -> bool:
-    """Whether ``path`` is an address such as ``gs://bucket/store.zarr``.
-
-    >>> is_url("https://example.org/era5.zarr"), is_url("era5.zarr")
-    (True, False)
-    """
-    return "://" in str(path)
 
 
 def open_zarr_store(path: str | Path) -> xr.Dataset:

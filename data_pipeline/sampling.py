@@ -10,7 +10,6 @@ import xarray as xr
 from data_pipeline.errors import DataError, reading
 from data_pipeline.publish import write_netcdf
 from data_pipeline.quality.periods import SAMPLED_PERIODS, written_periods
-from data_pipeline.store import open_store
 from data_pipeline.times import shown
 from data_pipeline.variables import variable
 
@@ -48,6 +47,8 @@ def write_sample(store_path: Path, periods: Sequence[Period], folder: Path, desc
     DataError
         If a period holds no time of the store or is partly outside it, or something else is where the folder shall be.
     """
+    from data_pipeline.store import open_store
+
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is no folder, expected one to write {STATES} and {CLIMATOLOGY} into; give another")
     store = open_store(store_path)

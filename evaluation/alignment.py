@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from data_pipeline.addresses import is_url
 from data_pipeline.errors import DataError, ScoreError
 from data_pipeline.grid import Grid
 from data_pipeline.reading import SAMPLE, sample_path
 from data_pipeline.regrid import Regridder
 from data_pipeline.regrid.files import target_of
-from data_pipeline.remote import is_url
 from data_pipeline.sampling import CLIMATOLOGY, TRAINING_PERIOD, is_sample_folder
 from data_pipeline.store import is_store, open_store
 from data_pipeline.times import shown

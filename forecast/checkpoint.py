@@ -22,7 +22,7 @@ from forecast.forecaster import Forecaster
 from forecast.normalizer import Normalizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
@@ -30,11 +30,18 @@ FORMAT = "sphercast checkpoint 1"
 _WEIGHT = "weight."
 
 
-def save_checkpoint(forecaster: Forecaster, path: Path, provenance: dict[str, str]) -> None:
-    """Write the forecaster aside, then rename. ``provenance`` says where it came from, in words."""
+def save_checkpoint(
+    forecaster: Forecaster, path: Path, provenance: dict[str, str], weights: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write the forecaster aside, then rename, with other ``weights`` than its own if they are given.
+
+    ``provenance`` says where it came from, in words.
+    """
     scales = forecaster.normalizer
     tensors = {"mean": scales.mean, "std": scales.std, "tendency_std": scales.tendency_std, "static": forecaster.static}
-    weights = {_WEIGHT + name: value for name, value in forecaster.denoiser.state_dict().items()}
+    tensors |= {f"tendency_std.{hours}": std for hours, std in scales.others.items()}
+    named = forecaster.denoiser.state_dict() if weights is None else weights
+    tensors |= {_WEIGHT + name: value for name, value in named.items()}
     metadata = {
         "format": FORMAT,
         "channels": json.dumps(forecaster.channels.names),
@@ -45,7 +52,7 @@ def save_checkpoint(forecaster: Forecaster, path: Path, provenance: dict[str, st
         "provenance": json.dumps(provenance),
     }
     with publishing(path) as aside:
-        write_tensors({**tensors, **weights}, metadata, aside)
+        write_tensors(tensors, metadata, aside)
 
 
 def load_checkpoint(path: Path) -> Forecaster:
@@ -123,15 +130,22 @@ def one_line(error: Exception, longest: int = 200) -> str:
 def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Forecaster:
     channels = Channels.from_names(json.loads(metadata["channels"]))
     grid = Grid(tuple(json.loads(metadata["latitude"])), tuple(json.loads(metadata["longitude"])))
-    for name in ("mean", "std", "tendency_std"):
+    model = ModelConfig.model_validate_json(metadata["model"])
+    others = {hours: f"tendency_std.{hours}" for hours in model.other_step_hours}
+    for name in ("mean", "std", "tendency_std", *others.values()):
         _require_shape(name, tensors[name], (len(channels), 1, 1))
     _require_shape("static", tensors["static"], (len(tensors["static"]), *grid.shape))
     forecaster = Forecaster.create(
         channels,
         grid,
-        normalizer=Normalizer(tensors["mean"], tensors["std"], tensors["tendency_std"]),
+        normalizer=Normalizer(
+            tensors["mean"],
+            tensors["std"],
+            tensors["tendency_std"],
+            {hours: tensors[name] for hours, name in others.items()},
+        ),
         static=tensors["static"],
-        model=ModelConfig.model_validate_json(metadata["model"]),
+        model=model,
         sampler=SamplerConfig.model_validate_json(metadata["sampler"]),
     )
     weights = {name.removeprefix(_WEIGHT): value for name, value in tensors.items() if name.startswith(_WEIGHT)}

@@ -13,7 +13,7 @@ import typer
 from data_pipeline.errors import SphercastError
 from forecast import cli_score_joint, cli_score_list, cli_scorecard  # noqa: F401, commands of 'score' register themselves
 from forecast.cli_config import config_app
-from forecast.cli_data import Config, Quiet, data_app
+from forecast.cli_data import data_app
 from forecast.cli_forecast import forecast
 from forecast.cli_jobs import run, schedule
 from forecast.cli_jobs_manage import jobs_app
@@ -21,6 +21,7 @@ from forecast.cli_plot import Kind, plot
 from forecast.cli_products import products
 from forecast.cli_score import score_app
 from forecast.cli_tracks import tracks_app
+from forecast.cli_train import train
 from forecast.cli_view import view
 from forecast.stopping import INTERRUPTED, SaidExit, Stopping
 
@@ -37,6 +38,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(score_app, name="score")
 app.add_typer(tracks_app, name="tracks")
 app.command("scorecard")(cli_scorecard.scorecard)
+app.command("train")(train)
 app.command("forecast")(forecast)
 app.command("products")(products)
 app.command("plot")(plot)
@@ -65,15 +67,6 @@ def _root(show_version: Annotated[bool, typer.Option("--version", help="Print th
     if show_version:
         print(f"sphercast {version('sphercast')}")
         raise typer.Exit
-
-
-@app.command()
-def train(config: Config, quiet: Quiet = False) -> None:
-    """Train a forecaster on its store. Run again to resume."""
-    from forecast.config import load_experiment
-    from forecast.training.loop import train as run_training
-
-    print(f"checkpoint: {run_training(load_experiment(config), progress=not quiet)}")
 
 
 @app.command()

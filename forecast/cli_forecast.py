@@ -36,6 +36,13 @@ def forecast(
     members: Annotated[int, typer.Option(min=1, max=MOST_MEMBERS, help="Ensemble size.")] = 10,
     days: Annotated[float, typer.Option(min=0.1, max=MOST_DAYS, help="Length of the forecast.")] = 10,
     data: Annotated[str, typer.Option(help="States to start from: store or file; 'sample' is shipped.")] = "sample",
+    step_hours: Annotated[
+        Optional[int], typer.Option(min=1, help="Length of a step; default: the model's own. Others are to be learnt.")
+    ] = None,
+    output_hours: Annotated[
+        Optional[int],
+        typer.Option(min=1, help="Output every so many hours within steps, of the same noise; default: at their ends."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the members' noise.")] = 0,
     antithetic: Annotated[
         bool, typer.Option("--antithetic", help="Noise of opposite sign for members 0 and 1, 2 and 3, ...")
@@ -103,12 +110,13 @@ def forecast(
     files = [*outputs, *parts.products_of(products, name)]
     perturbation = parts.perturbation_of(perturb, amplitude, lag)
     forecaster, origin, attributes = parts.loaded(checkpoint, device, data, perturbation)
-    steps = steps_for(forecaster, days)
-    initial = parts.initial_ensemble(forecaster, data, init, perturbation, members=members, seed=seed)
+    stepping = parts.stepping_of(forecaster, step_hours, output_hours)
+    steps = steps_for(forecaster, days, stepping)
+    initial = parts.initial_ensemble(forecaster, data, init, perturbation, stepping, members=members, seed=seed)
     with parts.spreading(scheduler) as spreading:
         job = Job(
             initial, members, steps, seed=seed, antithetic=antithetic, origin=origin, batch=batch,
-            memory=parts.memory_of(memory), workers=spreading.workers,
+            memory=parts.memory_of(memory), workers=spreading.workers, stepping=stepping,
         )  # fmt: skip
         if spreading.process > 0:
             spreading.help_out(job, forecaster, work_folder(folder, name))

@@ -23,6 +23,7 @@ from forecast.products import ProductsConfig
 from forecast.published import manifest_name
 from forecast.sizes import parse_memory
 from forecast.spread_processes import help_out, joined, over_processes, processes
+from forecast.stepping import Stepping
 from forecast.validation import parse_yaml, validated
 
 if TYPE_CHECKING:
@@ -124,22 +125,29 @@ def loaded(
     return forecaster, origin, {f"checkpoint_{key}": value for key, value in said.items()}
 
 
+def stepping_of(forecaster: Forecaster, step_hours: int | None, output_hours: int | None) -> Stepping | None:
+    """What the options ask for, or a ConfigError as of ``Stepping.of``; None without them: the model's own steps."""
+    asked = step_hours is not None or output_hours is not None
+    return Stepping.of(forecaster, step_hours, output_hours) if asked else None
+
+
 def initial_ensemble(
-    forecaster: Forecaster, data: str, init: str | None, perturbation: Perturbation | None, *, members: int, seed: int
-) -> InitialEnsemble:
+    forecaster: Forecaster, data: str, init: str | None, perturbation: Perturbation | None, stepping: Stepping | None,
+    *, members: int, seed: int,
+) -> InitialEnsemble:  # fmt: skip
     """The members' initial states; a DataError as of ``initial_state``, or if there are too few members or states."""
     if isinstance(perturbation, AnalysisMembers):
         several = open_members(data)
-        return given_members(forecaster, several, _time(forecaster, several[0], init), members)
+        return given_members(forecaster, several, _time(forecaster, several[0], init, stepping), members, stepping)
     states = open_states(data)
-    time = _time(forecaster, states, init)
+    time = _time(forecaster, states, init, stepping)
     if perturbation is None:
-        return initial_state(forecaster, states, time)
-    return perturbed_states(forecaster, states, time, perturbation, members=members, seed=seed)
+        return initial_state(forecaster, states, time, stepping)
+    return perturbed_states(forecaster, states, time, perturbation, members=members, seed=seed, stepping=stepping)
 
 
-def _time(forecaster: Forecaster, states: Any, init: str | None) -> Any:
-    return parse_time(init) if init is not None else first_time(forecaster, states)
+def _time(forecaster: Forecaster, states: Any, init: str | None, stepping: Stepping | None) -> Any:
+    return parse_time(init) if init is not None else first_time(forecaster, states, stepping)
 
 
 def memory_of(text: str | None) -> int | None:

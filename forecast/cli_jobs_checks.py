@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +16,13 @@ from data_pipeline.times import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from evaluation.plots.places.place import Place
     from forecast.output.layout import Selection
     from forecast.service.job_file import JobFile
-    from forecast.service.job_sections import Plot
+    from forecast.service.job_plots import Plot
 
 _ENOUGH = 2
 """Members of what is drawn to see whether it can be: stamps of all take long."""
@@ -43,10 +44,13 @@ def check_afterwards(job: JobFile, held: Selection) -> None:
         _check_places(run, job.places)
         for plot in job.plots:
             try:
-                _check_plot(run, plot, [f"{member}" for member in held.members])
+                if plot.at is not None:
+                    _check_at_a_place(run, plot, place_of(job, plot.at))
+                else:
+                    _check_plot(run, plot, [f"{member}" for member in held.members])
             except SphercastError as error:
                 words = re.sub(r"--(?=[a-z])", "", f"{error}")  # options of a command are keys here
-                raise ConfigError(f"the map {plot.name} cannot be drawn: {words}") from error
+                raise ConfigError(f"the picture {plot.name} cannot be drawn: {words}") from error
     if job.scores is not None and job.scores.scores is not None:
         check_scores(job.scores.scores, len(held.members))
 
@@ -78,16 +82,43 @@ def _check_places(run: xr.Dataset, places: Mapping[str, tuple[float, float]]) ->
 
 def options_of(plot: Plot) -> dict[str, Any]:
     """What ``evaluation.plots.Request`` has of a map."""
-    return {**plot.model_dump(exclude={"name", "kind", "below"}), "above": not plot.below}
+    own = plot.model_dump(exclude={"name", "kind", "below", "at", "animate"})
+    return {**own, "variable": plot.variable[0], "above": not plot.below}
+
+
+def options_at_a_place(plot: Plot) -> dict[str, Any]:
+    """What ``evaluation.plots.places.PlaceRequest`` has of a meteogram, plume or profile."""
+    return {"variables": plot.variable, "level": plot.level, "lead": plot.lead, "climatology": plot.climatology}
+
+
+def place_of(job: JobFile, at: str) -> Place:
+    """One of the job's places by its name, or one by LATITUDE,LONGITUDE; a ConfigError if it is neither."""
+    from evaluation.plots.places.place import Place, coordinates_in
+
+    found = job.places.get(at) or coordinates_in(at)
+    if found is None:
+        known = ", ".join(job.places) or "none"
+        raise ConfigError(f"there is no place {at!r}, expected [latitude, longitude], or one of 'places': {known}")
+    return Place(*found, at if at in job.places else "")
+
+
+def _check_at_a_place(run: xr.Dataset, plot: Plot, place: Place) -> None:
+    from evaluation.plots.places import Local, PlaceRequest, figure_at
+
+    options = {**options_at_a_place(plot), "climatology": None}  # which may not have come yet
+    figure_at(Local.of(run, place), plot.kind, PlaceRequest(**options))
 
 
 def _check_plot(run: xr.Dataset, plot: Plot, members: Sequence[str]) -> None:
     """By drawing it of a field of zeros; what it is to be drawn against may not have come yet."""
     from evaluation.plots import Request, figure_of
+    from evaluation.plots.animation import check_animation
 
     if plot.member is not None and plot.member not in members:
         raise ConfigError(f"there is no member {plot.member}, expected one of {members[0]} to {members[-1]}; mend it")
     request = Request(**{**options_of(plot), "member": plot.member and members[0]})
+    if plot.animate:
+        check_animation(run, request, Path(plot.name))
     if plot.against is None and plot.climatology is None:
         figure_of(run, plot.kind, request)
         return

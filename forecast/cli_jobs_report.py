@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from evaluation.plots.fields import EnsembleField
     from forecast.service.job_file import JobFile
-    from forecast.service.job_sections import Plot
+    from forecast.service.job_plots import Plot
     from forecast.service.ledger import Event
 
 Layer = tuple[str, int | None]
@@ -56,16 +56,20 @@ def _write(job: JobFile, folder: Path) -> None:
 
     assert job.main_output is not None, "the job file was checked"
     run, manifest = open_run(folder / job.main_output.name), read_manifest(folder)
-    drawn = [Picture(_words(plot), (folder / plot.name).read_bytes()) for plot in job.plots]
+    drawn = [plot for plot in job.plots if not plot.name.endswith(".mp4")]  # which is no picture
+    maps = [_picture(plot, folder) for plot in drawn if not plot.is_at_a_place]
+    places = [_picture(plot, folder) for plot in drawn if plot.is_at_a_place]
     report = Report(
-        job.name, manifest, drawn or list(_default_maps(run)), list(_meteograms(job, run)), list(_growth(run)),
+        job.name, manifest, maps or list(_default_maps(run)), [*places, *_meteograms(job, run)], list(_growth(run)),
         _events(job, folder),
     )  # fmt: skip
     write_text(folder / REPORT, page(report))
 
 
-def _words(plot: Plot) -> str:
-    return f"{plot.name}: {_in_words(plot.kind, plot.variable, plot.level)}"
+def _picture(plot: Plot, folder: Path) -> Picture:
+    what = f"{plot.kind} at {plot.at}" if plot.at else _in_words(plot.kind, plot.variable[0], plot.level)
+    through = ", all lead times" if plot.animate else ""
+    return Picture(f"{plot.name}: {what}{through}", (folder / plot.name).read_bytes(), plot.name.rpartition(".")[2])
 
 
 def _in_words(kind: str, variable: str, level: int | None) -> str:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.service.job_file import JobFile
-    from forecast.service.job_sections import Plot
+    from forecast.service.job_plots import Plot
 
 _LOG = logging.getLogger(__name__)
 
 
 def plot_steps(job: JobFile) -> list[Step]:
-    """A step for each map of the job."""
-    return [Step(f"the map {plot.name}", (plot.name,), _draws(job, plot)) for plot in job.plots]
+    """A step for each picture of the job."""
+    return [Step(f"the picture {plot.name}", (plot.name,), _draws(job, plot)) for plot in job.plots]
 
 
 def _draws(job: JobFile, plot: Plot) -> Callable[[Path], None]:
@@ -32,11 +32,19 @@ def _draws(job: JobFile, plot: Plot) -> Callable[[Path], None]:
     assert output is not None, "the job file was checked"
 
     def make(folder: Path) -> None:
-        from evaluation.plots import draw
+        from evaluation.plots import Request, draw
+        from evaluation.plots.animation import animate
+        from evaluation.plots.places import Local, draw_at
         from evaluation.readers import open_run
-        from forecast.cli_jobs_checks import options_of
+        from forecast.cli_jobs_checks import options_at_a_place, options_of, place_of
 
-        draw(open_run(folder / output.name), out=folder / plot.name, kind=plot.kind, **options_of(plot))
+        run, out = open_run(folder / output.name), folder / plot.name
+        if plot.at is not None:
+            draw_at(Local.of(run, place_of(job, plot.at)), kind=plot.kind, out=out, **options_at_a_place(plot))
+        elif plot.animate:
+            animate(run, plot.kind, Request(**options_of(plot)), out)
+        else:
+            draw(run, out=out, kind=plot.kind, **options_of(plot))
 
     return make
 

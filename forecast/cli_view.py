@@ -40,13 +40,19 @@ def view(
         str, typer.Option(help="Which members can be looked at one by one: their names joined by commas, all or none.")
     ] = "all",
     leads: Annotated[Optional[str], typer.Option(help="Only these (hours), joined by commas; default: all.")] = None,
+    climatology: Annotated[
+        Optional[str], typer.Option(help="Any climatology, such as a training store or sample: a band in meteograms.")
+    ] = None,
 ) -> None:
     """Look at a forecast in the browser: maps at all lead times, members, meteograms, comparisons."""
     from evaluation.viewer.pieces import Pieces
 
     if export is not None and (port is not None or no_open):
         raise DataError("--export writes files and serves nothing; leave --port and --no-open out")
-    pieces = Pieces(path, _selection(variables, levels, members, leads), against=against, init=init)
+    if export is not None and climatology is not None:
+        raise DataError("an export has no climate in its meteograms; leave --climatology out, or --export")
+    selection = _selection(variables, levels, members, leads)
+    pieces = Pieces(path, selection, against=against, init=init, climatology=climatology)
     try:
         if export is not None:
             _export(pieces, export)

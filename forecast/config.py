@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from data_pipeline.config import DataConfig, Period
+from data_pipeline.config import DataConfig
 from data_pipeline.errors import ConfigError, DataError
 from forecast.forecaster import check_grid
 from forecast.networks.unet import HEADS
+from forecast.noise import NoiseName
+from forecast.noise_levels import NOISE_LEVELS, NoiseLevelName
 from forecast.process import PROCESSES, Process, ProcessName
 from forecast.samplers import SamplerName
-from forecast.validation import parse_yaml, validated
+from forecast.training.config import TrainingConfig
+from forecast.validation import described, parse_yaml, validated
 
 
 class _Frozen(BaseModel):
@@ -22,14 +25,27 @@ class _Frozen(BaseModel):
 
 
 class ModelConfig(_Frozen):
-    """The network, the process that makes it a denoiser, and the forecast step."""
+    """The network, the process that makes it a denoiser, the noise it starts from, and the forecast step.
 
-    network: Literal["unet"] = "unet"
+    ``blocks`` are residual blocks per level of the U-Net, or blocks of the transformer, which has one width and cuts
+    the grid into ``patch`` x ``patch`` cells. ``other_step_hours`` are steps of other lengths that the model learns
+    beside ``step_hours``. ``noise_slope`` makes the noise smoother, ``noise_size`` is that of a global noise vector.
+    ``noise_levels`` is the distribution that denoising learns at; by default it is the process's own.
+    """
+
+    network: Literal["unet", "transformer"] = "unet"
     widths: tuple[int, ...] = (64, 128, 256)
     blocks: int = Field(default=1, ge=1)
+    patch: int = Field(default=2, ge=1)
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     process: ProcessName = "flow_matching"
+    noise_levels: NoiseLevelName | None = None
+    noise: NoiseName = "spherical"
+    noise_slope: float = Field(default=0.0, ge=0.0)
+    noise_size: int = Field(default=32, ge=1)
+    past_states: int = Field(default=2, ge=1, le=2)
     step_hours: int = Field(ge=1)
+    other_step_hours: tuple[int, ...] = ()
 
     @field_validator("widths")
     @classmethod
@@ -38,60 +54,122 @@ class ModelConfig(_Frozen):
             raise ValueError(f"got {list(widths)}, expected multiples of {HEADS}, one per level")
         return widths
 
+    @model_validator(mode="after")
+    def _parts_fit(self) -> ModelConfig:
+        if self.network == "transformer" and len(self.widths) != 1:
+            raise ValueError(f"got widths {list(self.widths)} for a transformer, expected one")
+        steps = (self.step_hours, *self.other_step_hours)
+        if len(set(steps)) < len(steps) or min(steps) < 1:
+            raise ValueError(f"got steps of {list(steps)} h, expected each once, of 1 h at least")
+        return self
+
+    @property
+    def latent_size(self) -> int:
+        """Of the global noise vector; 0 if there is none."""
+        return self.noise_size if self.noise == "global" else 0
+
     def build_process(self) -> Process:
-        """The process with its published constants."""
-        return PROCESSES[self.process]()
-
-
-class TrainingConfig(_Frozen):
-    """How long and how fast to learn. One step is one batch.
-
-    ``mirror`` shows every second sample with north and south exchanged: physics is the same there, which doubles
-    a short record. ``flat_cache`` is a file to keep the store's states in, uncompressed, where they do not fit in
-    memory.
-    """
-
-    folder: Path
-    steps: int = Field(ge=1)
-    batch_size: int = Field(default=16, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup_steps: int = Field(default=200, ge=0)
-    clip_norm: float = Field(default=1.0, gt=0)
-    ema_steps: int = Field(default=500, ge=1)
-    save_every: int = Field(default=250, ge=1)
-    flat_cache: Path | None = None
-    validation_period: Period
-    mirror: bool = False
-    bfloat16: bool = True
-    seed: int = Field(default=0, ge=0)
+        """The process, and the noise levels that it learns at, with their published constants."""
+        if self.noise_levels is None:
+            return PROCESSES[self.process]()
+        return PROCESSES[self.process](levels=NOISE_LEVELS[self.noise_levels]())
 
 
 class SamplerConfig(_Frozen):
-    """How a next state is drawn from the denoiser."""
+    """How a next state is drawn from the denoiser; ``mean`` draws nothing, but gives the mean in one evaluation.
 
-    name: SamplerName = "heun"
+    ``churn`` is the rate at which noise is added on the way (GenCast: 2.5). ``rho`` puts more of the steps near the
+    data, the larger it is; by default it is the process's (EDM 7, flow matching 1). ``bfloat16`` computes the network
+    in half precision, which is faster where the hardware has it.
+    """
+
+    name: SamplerName | Literal["mean"] = "heun"
     steps: int = Field(default=8, ge=1)
+    churn: float = Field(default=0.0, ge=0.0)
+    rho: float | None = Field(default=None, ge=1.0)
+    bfloat16: bool = False
+
+
+StageName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+"""It is that of a folder too."""
 
 
 class Experiment(_Frozen):
-    """Everything that names a model: the same file serves ``data build`` and ``train``."""
+    """Everything that names a model: the same file serves ``data build`` and ``train``.
+
+    ``stages`` are trainings that follow each other, by name: what is other in each than in the sections above.
+    """
 
     data: DataConfig
     model: ModelConfig
     training: TrainingConfig
     sampler: SamplerConfig = SamplerConfig()
+    stages: dict[StageName, dict[Literal["model", "training", "sampler"], dict[str, Any]]] = {}
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Experiment:
-        if self.model.step_hours % self.data.interval_hours:
-            message = f"model.step_hours {self.model.step_hours} is not a multiple of data.interval_hours"
-            raise ValueError(f"{message} {self.data.interval_hours}; change one of them")
+        for hours in (self.model.step_hours, *self.model.other_step_hours):
+            if hours % self.data.interval_hours:
+                message = f"model: steps of {hours} h are no multiple of data.interval_hours"
+                raise ValueError(f"{message} {self.data.interval_hours}; change one of them")
         try:
-            check_grid(self.data.grid.build(), len(self.model.widths))
+            check_grid(self.data.grid.build(), self.model)
         except DataError as error:
             raise ValueError(f"data: {error}") from error
+        _check_sampler(self)
+        _check_starts(self)
         return self
+
+    def stage(self, name: str) -> Experiment:
+        """The experiment of one stage, in a folder of its own.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such stage.
+        """
+        if name not in self.stages:
+            have = ", ".join(self.stages) or "none; leave --stage out"
+            raise ConfigError(f"no stage {name!r}, expected one of: {have}")
+        values = {**self.model_dump(), "stages": {}}
+        for section, changes in self.stages[name].items():
+            values[section] = {**values[section], **changes}
+        training = values["training"]
+        if "folder" not in self.stages[name].get("training", {}):
+            training["folder"] = self.training.folder / name
+        if training["start"] in self.stages:
+            training["start"] = str(self.training.folder / training["start"] / CHECKPOINT)
+        return Experiment.model_validate(values)
+
+
+CHECKPOINT = "checkpoint.safetensors"
+"""In the folder of a training that has come to its end."""
+
+MOST_EVALUATIONS = 4
+"""Of the network for one draw, in training by the CRPS."""
+
+
+def _check_sampler(experiment: Experiment) -> None:
+    """Raise a ValueError if what is sampled is not what is learnt."""
+    sampler, kind = experiment.sampler, experiment.training.objective.kind
+    single = sampler.name == "mean" or (sampler.name == "euler" and sampler.steps == 1 and not sampler.churn)
+    if experiment.model.noise == "global" and not single:
+        raise ValueError("a global noise vector serves one evaluation, expected sampler {name: euler, steps: 1}")
+    if (kind == "mean") != (sampler.name == "mean"):
+        expected = "sampler {name: mean}" if kind == "mean" else "another sampler than mean"
+        raise ValueError(f"the objective {kind} needs {expected}")
+    if kind == "crps" and (sampler.steps > MOST_EVALUATIONS or sampler.churn):
+        raise ValueError(f"the objective crps draws in {MOST_EVALUATIONS} sampler steps at most, without churn")
+    if kind == "denoising" and experiment.model.noise == "global":
+        raise ValueError("denoising needs noise in the fields, expected model.noise spherical or white")
+
+
+def _check_starts(experiment: Experiment) -> None:
+    """Raise a ValueError if a stage starts with itself or a later one."""
+    for place, (name, changes) in enumerate(experiment.stages.items()):
+        start = changes.get("training", {}).get("start", experiment.training.start)
+        if start in list(experiment.stages)[place:]:
+            raise ValueError(f"stage {name} starts with {start}, expected a stage before it, or a checkpoint")
 
 
 class _DataAlone(_Frozen):
@@ -106,7 +184,13 @@ def load_experiment(path: str | Path) -> Experiment:
     ConfigError
         If the file is missing, is no YAML mapping, or has unknown keys or impossible values; each is named.
     """
-    return validated(Experiment, parse_yaml(_read(path), path), path)
+    experiment = validated(Experiment, parse_yaml(_read(path), path), path)
+    for name in experiment.stages:
+        try:
+            experiment.stage(name)
+        except ValidationError as error:
+            raise ConfigError(f"{path}, stage {name}: {described(error, Experiment)}") from error
+    return experiment
 
 
 def load_data(path: str | Path) -> DataConfig:

@@ -25,5 +25,5 @@ def choose_device(asked: str | None = None) -> str:
         return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % count}" if count else "cpu"
     here = ["cpu", *(["cuda"] if count else []), *(f"cuda:{number}" for number in range(count))]
     if asked not in here:
-        raise ConfigError(f"got --device {asked!r}, expected one of: {', '.join(here)}; choose one that is there")
+        raise ConfigError(f"got device {asked!r}, expected one of: {', '.join(here)}; choose one that is there")
     return asked

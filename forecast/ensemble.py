@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from forecast.guards import Stop
     from forecast.initial import InitialEnsemble
     from forecast.rollout import Forecast
+    from forecast.stepping import Stepping
 
 
 class Advance(NamedTuple):
-    """One step of one batch: ``states`` (member, channel, latitude, longitude), NaN for the members ``stopped``."""
+    """One output of one batch: ``states`` (member, channel, latitude, longitude), NaN for the members ``stopped``."""
 
     turn: Turn
     members: range
@@ -32,7 +33,7 @@ class Advance(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where a batch goes on: its states, the step that comes next, and the members stopped before."""
+    """Where a batch goes on: its states, the output that comes next, and the members stopped before."""
 
     states: InitialState
     step: int
@@ -48,6 +49,7 @@ class Ensemble:
 
     forecaster: Forecaster
     initial: InitialEnsemble
+    stepping: Stepping
     plan: Plan
     seed: int
     antithetic: bool
@@ -56,12 +58,14 @@ class Ensemble:
 
     def start(self, batch: int) -> Start:
         """Where the batch at position ``batch`` goes on; a DataError if its states cannot be read."""
-        members, step = self.plan.batches[batch], self.plan.steps_done(self.computed)[batch]
-        if step == 0:
-            return Start(self.initial.of(members), 1, {})
-        current, stopped = read_state(self.work, batch, step)
-        previous = self.initial.of(members).current if step == 1 else read_state(self.work, batch, step - 1)[0]
-        return Start(InitialState(previous, current, self.initial.time), step + 1, stopped)
+        members, done = self.plan.batches[batch], self.plan.steps_done(self.computed)[batch]
+        needed = self.stepping.needed(done)
+        kept = {number: read_state(self.work, batch, number) for number in {*needed, done} if number > 0}
+        states = {number: state for number, (state, _) in kept.items()}
+        if min(needed) <= 0:
+            states |= self.initial.of(members).numbered(self.stepping.needed(0))
+        stopped = kept[done][1] if done else {}
+        return Start(InitialState.at(self.initial.time, [states[number] for number in needed]), done + 1, stopped)
 
     def kept(self, turn: Turn) -> Advance:
         """One of the last two advances of a batch that are done; a DataError if its states cannot be read."""
@@ -73,7 +77,7 @@ class Ensemble:
         start = self.start(batch)
         return rollout(
             self.forecaster, start.states, members=self.plan.batches[batch], steps=self.plan.steps, seed=self.seed,
-            first_step=start.step, antithetic=self.antithetic, stopped=start.stopped,
+            stepping=self.stepping, first_step=start.step, antithetic=self.antithetic, stopped=start.stopped,
         )  # fmt: skip
 
 

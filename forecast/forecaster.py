@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,13 +16,17 @@ from data_pipeline.forcings import FORCING_MIRROR_SIGNS, FORCING_NAMES, forcings
 from data_pipeline.grid import COORDINATE_TOLERANCE
 from forecast.denoiser import Denoiser
 from forecast.networks import NETWORKS
-from forecast.noise import SphericalNoise
-from forecast.samplers import SAMPLERS
+from forecast.noise import make_noise
+from forecast.samplers import Churn, sample
+from forecast.truncation import Truncation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from data_pipeline.channels import Channels
     from data_pipeline.grid import Grid
     from forecast.config import ModelConfig, SamplerConfig
+    from forecast.noise import Noise
     from forecast.normalizer import Normalizer
 
 LATITUDE_MIRROR_SIGNS = (-1, 1)
@@ -37,7 +42,8 @@ class Forecaster:
     normalizer: Normalizer
     static: Tensor
     denoiser: Denoiser
-    noise: SphericalNoise
+    noise: Noise
+    truncation: Truncation
     model: ModelConfig
     sampler: SamplerConfig
 
@@ -47,9 +53,11 @@ class Forecaster:
         sampler: SamplerConfig,
     ) -> Forecaster:  # fmt: skip
         """An untrained forecaster; weights from torch's global generator."""
-        check_grid(grid, len(model.widths))
+        check_grid(grid, model)
         denoiser = Denoiser(_build_network(channels, len(static), model), model.build_process())
-        return cls(channels, grid, normalizer, static, denoiser, SphericalNoise(grid), model, sampler)
+        noise = make_noise(model.noise, grid, slope=model.noise_slope, size=model.noise_size)
+        truncation = Truncation(channels, grid)
+        return cls(channels, grid, normalizer, static, denoiser, noise, truncation, model, sampler)
 
     @property
     def step_length(self) -> np.timedelta64:
@@ -67,32 +75,68 @@ class Forecaster:
             denoiser=deepcopy(self.denoiser).to(device),
         )
 
-    def condition(self, previous: Tensor, current: Tensor, forcing: Tensor) -> Tensor:
-        """The network's known inputs, scaled: two states (batch, channel, ...), forcings, static fields."""
-        batch = current.shape[0]
-        constant = self.static.expand(batch, *self.static.shape)
-        scaled = [self.normalizer.state(previous), self.normalizer.state(current)]
-        return torch.cat([*scaled, forcing.expand(batch, *forcing.shape[-3:]), constant], dim=1)
+    def known(self, previous: Tensor, current: Tensor, forcing: Tensor, static: Tensor | None = None) -> Tensor:
+        """The network's known inputs, scaled: one or two states (batch, channel, ...), forcings, static fields."""
+        batch, static = current.shape[0], self.static if static is None else static
+        states = [previous, current][-self.model.past_states :]
+        scaled = [self.normalizer.state(state) for state in states]
+        constant = (field.expand(batch, *field.shape[-3:]) for field in (forcing, static))
+        return torch.cat([*scaled, *constant], dim=1)
 
     @torch.inference_mode()
-    def step(self, previous: Tensor, current: Tensor, time: np.datetime64, noise: Tensor) -> Tensor:
+    def step(
+        self, previous: Tensor, current: Tensor, time: np.datetime64, noise: Tensor, *, hours: int | None = None,
+        fresh: Callable[[int], Tensor] | None = None,
+    ) -> Tensor:  # fmt: skip
         """Draw the states one step after ``current`` (batch, channel, latitude, longitude), in physical units.
 
-        ``time`` is the valid time of ``current``; ``noise`` has unit variance and the shape of ``current``.
+        ``time`` is the valid time of ``current``; ``noise`` is of unit variance, as ``self.noise`` draws it. A step may
+        have other ``hours`` than the forecast step, if the model knows them. ``fresh(k)`` is more noise, for churn.
         """
-        forcing = torch.from_numpy(forcings(time + self.step_length, self.step_length, self.grid))
-        condition = self.condition(previous, current, forcing.to(current.device))
-        levels = self.denoiser.process.sampling_noise_levels(self.sampler.steps)
-        sample = SAMPLERS[self.sampler.name]
-        increment = sample(lambda noisy, s: self.denoiser(noisy, s, condition), noise, levels)
-        return self._within_bounds(self.normalizer.advance(current, increment))
+        length = np.timedelta64(hours or self.model.step_hours, "h")
+        forcing = torch.from_numpy(forcings(time + length, length, self.grid)).to(current.device)
+        known = self.known(previous, current, forcing)
+        return self.advance(current, known, noise, hours=hours, fresh=fresh)
 
-    def mirror_signs(self) -> tuple[Tensor, Tensor]:
-        """Signs of the states' and of the condition's channels when north and south are exchanged, (channel, 1, 1)."""
+    def advance(
+        self, current: Tensor, known: Tensor, noise: Tensor, *, hours: int | None = None,
+        fresh: Callable[[int], Tensor] | None = None,
+    ) -> Tensor:  # fmt: skip
+        """As ``step``, of ``known`` inputs; gradients go through it."""
+        increment = self.truncation(self._increment(known, noise, hours, fresh))
+        return self._within_bounds(self.normalizer.advance(current, increment, hours))
+
+    def step_label(self, batch: int, hours: int | None) -> Tensor:
+        """The step's length over the forecast step's, (batch,)."""
+        ratio = (hours or self.model.step_hours) / self.model.step_hours
+        return torch.full((batch,), ratio, device=self.static.device)
+
+    def _increment(
+        self, known: Tensor, noise: Tensor, hours: int | None, fresh: Callable[[int], Tensor] | None
+    ) -> Tensor:
+        process, sampler, step = self.denoiser.process, self.sampler, self.step_label(len(known), hours)
+
+        def denoise(noisy: Tensor, s: Tensor) -> Tensor:
+            with torch.autocast(known.device.type, torch.bfloat16) if sampler.bfloat16 else nullcontext():
+                estimate: Tensor = self.denoiser(noisy, s, known, step)
+            return estimate
+
+        if sampler.name == "mean":
+            return denoise(torch.zeros_like(noise), torch.full_like(step, process.largest_noise_level))
+        process = replace(process, rho=sampler.rho) if sampler.rho else process
+        levels = process.sampling_noise_levels(sampler.steps)
+        churn = Churn(sampler.churn) if sampler.churn else None
+        return sample(sampler.name, denoise, noise, levels, churn=churn, fresh=fresh)
+
+    def mirror_signs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Signs of states, forcings and static fields when north and south are exchanged, each (channel, 1, 1)."""
         states = [channel.variable.mirrors_with_sign for channel in self.channels]
         static = [1] * (len(self.static) - len(LATITUDE_MIRROR_SIGNS)) + list(LATITUDE_MIRROR_SIGNS)
-        condition = [*states, *states, *FORCING_MIRROR_SIGNS, *static]
-        return torch.tensor(states)[:, None, None], torch.tensor(condition)[:, None, None]
+        states_, forcing, fixed = (
+            torch.tensor(signs, dtype=torch.float32, device=self.static.device)[:, None, None]
+            for signs in (states, FORCING_MIRROR_SIGNS, static)
+        )
+        return states_, forcing, fixed
 
     def _within_bounds(self, states: Tensor) -> Tensor:
         """Clip the channels that cannot be negative (humidity, precipitation) at their minimum."""
@@ -111,22 +155,21 @@ def static_features(values: np.ndarray, grid: Grid) -> Tensor:
     return torch.as_tensor(np.stack([*scaled, np.sin(latitude), np.cos(latitude)]), dtype=torch.float32)
 
 
-def check_grid(grid: Grid, levels: int) -> None:
-    """Raise a DataError unless the network can halve the grid ``levels - 1`` times and pad it across the poles."""
+def check_grid(grid: Grid, model: ModelConfig) -> None:
+    """Raise a DataError unless the network can halve the grid as often as it must and pad it across the poles."""
     if not grid.is_global:
-        raise DataError(f"the U-Net needs a global grid, got the {grid}; train on the whole sphere")
-    factor = 2 ** (levels - 1)
+        raise DataError(f"the network needs a global grid, got the {grid}; train on the whole sphere")
+    factor = 2 ** (len(model.widths) - 1) if model.network == "unet" else model.patch
     on_pole = max(grid.latitude[0], -grid.latitude[-1]) > 90 - COORDINATE_TOLERANCE
     if grid.shape[0] % factor or grid.shape[1] % (2 * factor) or on_pole:
         raise DataError(
-            f"the U-Net with {levels} levels needs latitudes divisible by {factor}, longitudes by {2 * factor}, "
+            f"the network needs latitudes divisible by {factor}, longitudes by {2 * factor}, "
             f"and no row on a pole; got the {grid}; regrid to gaussian or equiangular, or use fewer levels"
         )
 
 
 def _build_network(channels: Channels, n_static: int, model: ModelConfig) -> torch.nn.Module:
     signs = [channel.variable.crosses_pole_with_sign for channel in channels]
-    input_sign = 3 * signs + [1] * (len(FORCING_NAMES) + n_static)
-    return NETWORKS[model.network](
-        input_sign, len(channels), widths=model.widths, blocks=model.blocks, dropout=model.dropout
-    )
+    fields = model.past_states + (model.noise != "global")
+    input_sign = fields * signs + [1] * (len(FORCING_NAMES) + n_static)
+    return NETWORKS[model.network](input_sign, len(channels), model)

@@ -16,8 +16,9 @@ from data_pipeline.grid import Grid
 from data_pipeline.quality import check_values
 from data_pipeline.reading import is_grib_path, is_store_path, open_fields, open_states
 from data_pipeline.sources.grib_index import grib_files, index_files
-from data_pipeline.times import shown, utc
+from data_pipeline.times import HOUR, shown, utc
 from forecast.rollout import InitialState
+from forecast.stepping import Stepping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,17 +49,17 @@ class InitialEnsemble(Protocol):
 
 @dataclass(frozen=True)
 class GivenMembers:
-    """An ensemble analysis: member number m starts from ``data[m]``, canonical data with its two states."""
+    """An ensemble analysis: member number m starts from ``data[m]``, canonical data with its states."""
 
     forecaster: Forecaster
     data: Sequence[xr.Dataset]
     time: np.datetime64
+    stepping: Stepping | None = None
 
     def of(self, members: Sequence[int]) -> InitialState:
         """As ``InitialEnsemble.of``; a DataError as of ``initial_state``, with the member."""
-        states = [self._of(member) for member in members]
-        previous, current = (torch.stack(pair) for pair in zip(*(state[:2] for state in states), strict=True))
-        return InitialState(previous, current, self.time)
+        several = zip(*(self._of(member).states for member in members), strict=True)
+        return InitialState.at(self.time, [torch.stack(states) for states in several])
 
     def sha256(self) -> str:
         """As ``InitialEnsemble.sha256``."""
@@ -69,7 +70,7 @@ class GivenMembers:
 
     def _of(self, member: int) -> InitialState:
         try:
-            return initial_state(self.forecaster, self.data[member], self.time)
+            return initial_state(self.forecaster, self.data[member], self.time, self.stepping)
         except DataError as error:
             raise DataError(f"member {member}: {error}") from error
 
@@ -96,21 +97,27 @@ def _numbers(path: str) -> list[int]:
 
 
 def given_members(
-    forecaster: Forecaster, data: Sequence[xr.Dataset], time: np.datetime64, members: int
-) -> GivenMembers:
+    forecaster: Forecaster, data: Sequence[xr.Dataset], time: np.datetime64, members: int,
+    stepping: Stepping | None = None,
+) -> GivenMembers:  # fmt: skip
     """The first ``members`` of an ensemble analysis, or a DataError if it has fewer."""
     if len(data) < members:
         raise DataError(
             f"the ensemble analysis has {len(data)} members, got --members {members}; ask for at most {len(data)}, or "
             "perturb one analysis with --perturb noise"
         )
-    return GivenMembers(forecaster, tuple(data[:members]), time)
+    return GivenMembers(forecaster, tuple(data[:members]), time, stepping)
 
 
-def initial_state(forecaster: Forecaster, data: xr.Dataset, time: np.datetime64) -> InitialState:
-    """The states at ``time`` and one step before it, in the forecaster's channels; errors as of ``states_at``."""
-    previous, current = states_at(forecaster, data, (time - forecaster.step_length, time))
-    return InitialState(previous, current, time)
+def initial_state(
+    forecaster: Forecaster, data: xr.Dataset, time: np.datetime64, stepping: Stepping | None = None
+) -> InitialState:
+    """The states with which a forecast from ``time`` begins, in the forecaster's channels; errors as of ``states_at``.
+
+    They are those at ``time`` and one step before it, unless ``stepping`` takes others.
+    """
+    times = [time + length for length in (stepping or Stepping.of(forecaster)).initial_lengths]
+    return InitialState.at(time, states_at(forecaster, data, times).unbind())
 
 
 def states_at(forecaster: Forecaster, data: xr.Dataset, times: Sequence[np.datetime64]) -> Tensor:
@@ -132,12 +139,13 @@ def states_at(forecaster: Forecaster, data: xr.Dataset, times: Sequence[np.datet
     return torch.from_numpy(np.ascontiguousarray(fields.values, dtype=np.float32))
 
 
-def first_time(forecaster: Forecaster, data: xr.Dataset) -> np.datetime64:
-    """The first time of the data from which a forecast can start (it has the state one step before)."""
-    times = times_of(data)
-    possible = times[np.isin(times - forecaster.step_length, times)]
+def first_time(forecaster: Forecaster, data: xr.Dataset, stepping: Stepping | None = None) -> np.datetime64:
+    """The first time of the data from which a forecast can start (it has the states before that it takes)."""
+    times, lengths = times_of(data), (stepping or Stepping.of(forecaster)).initial_lengths
+    possible = times[np.all([np.isin(times + length, times) for length in lengths], axis=0)]
     if possible.size == 0:
-        raise DataError(f"no two states {forecaster.model.step_hours} h apart in the data; give a longer period")
+        before = ", ".join(f"{-length / HOUR:g}" for length in sorted(lengths)[:-1])
+        raise DataError(f"no time in the data has the states {before} h before it; give a longer period")
     return np.datetime64(possible[0], "ns")
 
 
@@ -155,7 +163,7 @@ def _require_times(wanted: Sequence[np.datetime64], held: NDArray[np.datetime64]
     if missing:
         raise DataError(
             f"the data have no state at {', '.join(missing)}; they hold {held.size} times in {shown(held[0])}.."
-            f"{shown(held[-1])}. A forecast needs its initial time and the time one step before; choose another --init"
+            f"{shown(held[-1])}. A forecast needs {', '.join(map(shown, sorted(wanted)))}; choose another --init"
         )
 
 

@@ -28,6 +28,7 @@ from forecast.published import (
 )
 from forecast.restart import Run, holds_states, read_run, require_same
 from forecast.running import AllStoppedError, Running, Spread
+from forecast.stepping import Stepping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +59,8 @@ class Origin:
 
 @dataclass(frozen=True)
 class Job:
-    """What to forecast: ``members`` members for ``steps`` steps.
+    """What to forecast: ``members`` members for ``steps`` outputs, which are the ends of the model's own steps unless
+    ``stepping`` says otherwise.
 
     ``batch`` members are computed together, or as many as fit in ``memory`` (bytes, found by itself if None), in at
     least as many batches as there are ``workers``; which does not change the members, but for rounding.
@@ -73,10 +75,15 @@ class Job:
     batch: int | None = None
     memory: int | None = None
     workers: int = 1
+    stepping: Stepping | None = None
+
+    def walk(self, forecaster: Forecaster) -> Stepping:
+        """How the forecast walks through time."""
+        return self.stepping or Stepping.of(forecaster)
 
     def layout(self, forecaster: Forecaster) -> EnsembleLayout:
         """The axes of the forecast."""
-        times = self.initial.time + np.arange(1, self.steps + 1) * forecaster.step_length
+        times = self.initial.time + np.arange(1, self.steps + 1) * self.walk(forecaster).output_length
         return EnsembleLayout(forecaster.channels, forecaster.grid, range(self.members), self.initial.time, times)
 
     def attributes(self) -> dict[str, str]:
@@ -89,6 +96,7 @@ class Job:
             "initial_perturbation": self.origin.perturbation,
             "model_noise": f"seed {self.seed}{pairs}",
             "seed": str(self.seed),
+            **({} if self.stepping is None else {"model_steps": str(self.stepping)}),
             **({} if self.origin.control is None else {"control_member": str(self.origin.control)}),
         }
 
@@ -116,7 +124,7 @@ def run(
     layout, work = job.layout(forecaster), work_folder(folder, name)
     names = file_names(outputs, layout, job.attributes())
     refuse_foreign(folder, names, name)
-    identity = identity_of(job, outputs)
+    identity = identity_of(job, forecaster, outputs)
     done = published(folder, name, identity)
     if done is not None and not work.exists():
         return done
@@ -125,7 +133,9 @@ def run(
         if done is None:
             begun = _begin(job, forecaster, work, identity, {**job.attributes(), **(attributes or {})})
             if not is_publishing(work):
-                ensemble = Ensemble(forecaster, job.initial, begun.plan, job.seed, job.antithetic, work)
+                ensemble = Ensemble(
+                    forecaster, job.initial, job.walk(forecaster), begun.plan, job.seed, job.antithetic, work
+                )
                 stopped = _write(ensemble, layout, outputs, begun.attributes, spread, progress=progress)
                 verify_files(outputs, layout, begun.attributes, work, stopped)
                 done = publish(work, folder, names, manifest_of(job, layout, begun, stopped), manifest_name(name))
@@ -147,8 +157,11 @@ def _begin(
 ) -> Run:
     """The run in ``work``, begun now if there is none: its batches stay what they were, whatever memory there is."""
     begun, whole = read_run(work), {**identity, "versions": versions()}
+    held = job.walk(forecaster).held
     if begun is None:
-        plan = plan_batches(forecaster, job.members, job.steps, batch=job.batch, memory=job.memory, workers=job.workers)
+        plan = plan_batches(
+            forecaster, job.members, job.steps, batch=job.batch, memory=job.memory, workers=job.workers, held=held
+        )
         begun = Run(whole, plan, attributes, now())
         begun.write(work)
         return begun
@@ -157,7 +170,7 @@ def _begin(
     if job.batch is not None:
         require_same({"members of a batch": largest}, {"members of a batch": min(job.batch, job.members)}, work)
     if job.memory is not None:
-        Room(forecaster, job.memory).require(largest)
+        Room(forecaster, job.memory, held).require(largest)
     return begun
 
 
@@ -174,12 +187,13 @@ def _write(
         raise
 
 
-def steps_for(forecaster: Forecaster, days: float) -> int:
-    """How many steps make ``days``; a ConfigError if they are no whole number of steps."""
-    steps = days * 24 / forecaster.model.step_hours
+def steps_for(forecaster: Forecaster, days: float, stepping: Stepping | None = None) -> int:
+    """How many outputs make ``days``; a ConfigError if they are no whole number of them."""
+    stepping = stepping or Stepping.of(forecaster)
+    steps = days * 24 / stepping.output_hours
     if not 1 <= steps < math.inf or not math.isclose(steps, round(steps), rel_tol=0, abs_tol=1e-6):
-        hours = forecaster.model.step_hours
+        of = "the model's step" if stepping.outputs == 1 else "the time between outputs"
         raise ConfigError(
-            f"got {days:g} days, expected a multiple of the model's step of {hours} h; give another number"
+            f"got {days:g} days, expected a multiple of {of} of {stepping.output_hours} h; give another number"
         )
     return round(steps)

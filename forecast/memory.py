@@ -32,8 +32,6 @@ _SHARE = 0.8
 """Of the memory that is found free; the rest is for other processes, and for what a device's libraries take."""
 _LOADED_LATER = 60_000_000
 """Bytes that the libraries of the network and of the files take at their first use, measured with the demo."""
-_HELD = 2
-"""States of every member that is under way: the last and the one before."""
 _BESIDE = 6
 """States of every member of one batch: noise, and what is on its way to the disk as fields, encoded, for a resume."""
 _HEAP = 32 * 2**20
@@ -43,18 +41,19 @@ Measured with the shipped network, the holes take nearly as much as the pieces."
 
 def plan_batches(
     forecaster: Forecaster, members: int, steps: int, *, batch: int | None = None, memory: int | None = None,
-    workers: int = 1,
+    workers: int = 1, held: int = 2,
 ) -> Plan:  # fmt: skip
     """Batches of ``batch`` members, or of as many as fit in memory and at least one for each of ``workers``.
 
-    ``memory`` is in bytes, of this process in all or of its GPU; without it, most of what is free is taken.
+    ``memory`` is in bytes, of this process in all or of its GPU; without it, most of what is free is taken. ``held``
+    states of every member that is under way are held (``Stepping.held``).
 
     Raises
     ------
     ConfigError
         If not one member fits, or not one batch of ``batch``.
     """
-    room = Room(forecaster, memory)
+    room = Room(forecaster, memory, held)
     if batch is not None:
         size = min(batch, members)
         if memory is None:
@@ -68,10 +67,11 @@ def plan_batches(
 
 @dataclass(frozen=True)
 class Room:
-    """Memory for the members of ``forecaster``; ``asked`` as ``memory`` of ``plan_batches``."""
+    """Memory for the members of ``forecaster``; ``asked`` as ``memory`` of ``plan_batches``, and ``held`` as there."""
 
     forecaster: Forecaster
     asked: int | None
+    held: int = 2
 
     @cached_property
     def free(self) -> int:
@@ -103,11 +103,11 @@ class Room:
     def most_members(self) -> int:
         """How many fit as one batch."""
         fixed = self.batch(0)
-        return (self.free - fixed) // (self.batch(1) - fixed + _HELD * self.state)
+        return (self.free - fixed) // (self.batch(1) - fixed + self.held * self.state)
 
     def require(self, members: int) -> None:
         """Raise a ConfigError if a batch of so many members does not fit."""
-        needed = self.batch(members) + members * _HELD * self.state
+        needed = self.batch(members) + members * self.held * self.state
         if needed <= self.free:
             return
         who = "one member takes" if members == 1 else f"a batch of {members} members takes"
@@ -120,7 +120,7 @@ class Room:
 
     def grouped(self, batches: Sequence[range], at_work: int) -> tuple[tuple[range, ...], ...]:
         """The batches in groups whose states fit in memory together, beside what a batch takes ``at_work``."""
-        states = max(len(batch) for batch in batches) * _HELD * self.state
+        states = max(len(batch) for batch in batches) * self.held * self.state
         together = max((self.free - at_work) // states, 1)
         return tuple(tuple(batches[first : first + together]) for first in range(0, len(batches), together))
 
@@ -128,15 +128,19 @@ class Room:
 def step_bytes(forecaster: Forecaster, members: int) -> int:
     """Peak of the memory that one step of a batch takes beside its states and noise, without computing it.
 
-    The step is done with tensors that have shapes, but no values; every step of the sampler takes the same, so two
-    are enough.
+    The step is done with tensors that have shapes, but no values; every step of the sampler but the last takes the
+    same, so two are enough.
     """
-    short = replace(forecaster, sampler=forecaster.sampler.model_copy(update={"steps": 2}))
+    sampler, device = forecaster.sampler, forecaster.static.device
+    short = replace(forecaster, sampler=sampler.model_copy(update={"steps": min(sampler.steps, 2)}))
+    shape = (members, len(forecaster.channels), *forecaster.grid.shape)
+    latent = forecaster.model.latent_size
     with FakeTensorMode(allow_non_fake_inputs=True):
-        shape = (members, len(forecaster.channels), *forecaster.grid.shape)
-        previous, current, noise = (torch.empty(shape, device=forecaster.static.device) for _ in range(3))
-    with _Allocations(_weight(forecaster.static.device)) as allocations:
-        short.step(previous, current, np.datetime64("2000-01-01", "ns"), noise)
+        previous, current = (torch.empty(shape, device=device) for _ in range(2))
+        noise = torch.empty((members, latent) if latent else shape, device=device)
+    with _Allocations(_weight(device)) as allocations:
+        time = np.datetime64("2000-01-01", "ns")
+        short.step(previous, current, time, noise, fresh=lambda _: torch.empty_like(noise))
     peak: int = allocations.peak
     return peak
 

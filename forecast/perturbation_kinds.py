@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class _Frozen(BaseModel):
@@ -26,10 +29,10 @@ class NoisePerturbation(_Frozen):
         told = f"spherical noise of {self.amplitude:g} standard deviations of the tendency"
         return told + _about_control(control=self.control)
 
-    def times(self, time: np.datetime64, step: np.timedelta64, members: int) -> tuple[np.datetime64, ...]:
-        """The times at which a forecast from ``time`` needs states, for a model with this ``step``."""
+    def times(self, unperturbed: Sequence[np.datetime64], members: int) -> tuple[np.datetime64, ...]:
+        """The times at which a forecast needs states that begins with those at ``unperturbed``."""
         del members
-        return (time - step, time)
+        return tuple(sorted(unperturbed))
 
 
 class LaggedPerturbation(_Frozen):
@@ -49,11 +52,11 @@ class LaggedPerturbation(_Frozen):
         told = f"+-{self.amplitude:g} times the differences to the states k x {self.lag_hours} h before, in pairs"
         return told + _about_control(control=self.control)
 
-    def times(self, time: np.datetime64, step: np.timedelta64, members: int) -> tuple[np.datetime64, ...]:
-        """The times at which a forecast from ``time`` needs states, for a model with this ``step``."""
+    def times(self, unperturbed: Sequence[np.datetime64], members: int) -> tuple[np.datetime64, ...]:
+        """The times at which a forecast needs states that begins with those at ``unperturbed``."""
         longest = max(self.lag_and_sign(member)[0] for member in range(members))
         lags = np.arange(longest + 1) * np.timedelta64(self.lag_hours, "h")
-        return tuple(np.unique([time - lags, time - step - lags]))
+        return tuple(np.unique([time - lags for time in unperturbed]))
 
     def lag_and_sign(self, member: int) -> tuple[int, int]:
         """k and the sign of a member; (0, 0) for the control.

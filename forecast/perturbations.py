@@ -1,6 +1,6 @@
 """Initial-condition perturbations: the uncertainty of the analysis, apart from the model's own noise.
 
-Both states of a member, one step apart, are displaced alike or nearly so, as errors of an analysis outlast a step.
+All states that a member begins with are displaced alike or nearly so, as errors of an analysis outlast a step.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from data_pipeline.errors import DataError
 from data_pipeline.times import shown
 from forecast.guards import find_stops
 from forecast.initial import initial_state, states_at, times_of
-from forecast.noise import member_generator
+from forecast.noise import SphericalNoise, member_generator
 from forecast.perturbation_kinds import LaggedPerturbation, NoisePerturbation
 from forecast.rollout import InitialState
+from forecast.stepping import Stepping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,7 @@ class PerturbedStates:
     perturbation: NoisePerturbation | LaggedPerturbation
     members: int
     seed: int
+    stepping: Stepping
 
     @property
     def time(self) -> np.datetime64:
@@ -52,18 +54,20 @@ class PerturbedStates:
 
     def of(self, members: Sequence[int]) -> InitialState:
         """As ``InitialEnsemble.of``; a DataError if a perturbation leads out of what can be."""
-        previous, current = torch.stack([self._member(member) for member in members], dim=1)
-        return InitialState(previous, current, self.time)
+        states = torch.stack([self._member(member) for member in members], dim=1)
+        return InitialState.at(self.time, states.unbind())
 
     def _member(self, member: int) -> Tensor:
-        """Its two states; what cannot be negative is clipped, as in a forecast."""
-        states = torch.stack(self.state[:2])
+        """Its states; what cannot be negative is clipped, as in a forecast."""
+        states = torch.stack(self.state.states)
         shifts = _shifts(self, member)
         if shifts is None:
             return states
         channels, grid = self.forecaster.channels, self.forecaster.grid
         displaced = _clipped(states + shifts, channels)
-        for stop in find_stops(displaced, channels, grid, members=(member,) * 2, step=0, time=self.time).values():
+        for stop in find_stops(
+            displaced, channels, grid, members=(member,) * len(states), step=0, time=self.time
+        ).values():
             raise DataError(
                 f"a perturbation of amplitude {self.perturbation.amplitude:g} takes {stop.variable} of member {member} "
                 f"to {stop.value:g}, which cannot be; give a smaller --amplitude"
@@ -72,15 +76,20 @@ class PerturbedStates:
 
     def sha256(self) -> str:
         """As ``InitialEnsemble.sha256``."""
-        times = self.perturbation.times(self.time, self.forecaster.step_length, self.members)
         digest = hashlib.sha256(str(self.time).encode())
-        for time in times:
+        for time in _times(self):
             digest.update(states_at(self.forecaster, self.data, (time,)).numpy().data)
         return digest.hexdigest()
 
 
+def _times(start: PerturbedStates) -> tuple[np.datetime64, ...]:
+    """Of the states that are needed."""
+    unperturbed = [start.time + length for length in start.stepping.initial_lengths]
+    return start.perturbation.times(unperturbed, start.members)
+
+
 def _shifts(start: PerturbedStates, member: int) -> Tensor | None:
-    """What is added to the two states, (2, channel, latitude, longitude); None for the control."""
+    """What is added to the states, (state, channel, latitude, longitude); None for the control."""
     kind = start.perturbation
     return _noise(start, member, kind) if isinstance(kind, NoisePerturbation) else _difference(start, member, kind)
 
@@ -89,8 +98,10 @@ def _noise(start: PerturbedStates, member: int, kind: NoisePerturbation) -> Tens
     if kind.control and member == 0:
         return None
     generator = member_generator(start.seed, start.time, member, 0, stream=_STREAM)
-    noise = start.forecaster.noise.draw([generator], len(start.forecaster.channels))
-    return kind.amplitude * start.forecaster.normalizer.tendency_std.cpu() * noise.expand(2, *noise.shape[1:])
+    forecaster, count = start.forecaster, len(start.state.states)
+    own = SphericalNoise(forecaster.grid) if forecaster.model.latent_size else forecaster.noise
+    noise = own.draw([generator], len(forecaster.channels))
+    return kind.amplitude * forecaster.normalizer.tendency_std.cpu() * noise.expand(count, *noise.shape[1:])
 
 
 def _difference(start: PerturbedStates, member: int, kind: LaggedPerturbation) -> Tensor | None:
@@ -98,13 +109,13 @@ def _difference(start: PerturbedStates, member: int, kind: LaggedPerturbation) -
     if lag == 0:
         return None
     earlier = start.time - lag * np.timedelta64(kind.lag_hours, "h")
-    before = initial_state(start.forecaster, start.data, earlier)
-    return sign * kind.amplitude * (torch.stack(start.state[:2]) - torch.stack(before[:2]))
+    before = initial_state(start.forecaster, start.data, earlier, start.stepping)
+    return sign * kind.amplitude * (torch.stack(start.state.states) - torch.stack(before.states))
 
 
 def perturbed_states(
     forecaster: Forecaster, data: xr.Dataset, time: np.datetime64, perturbation: NoisePerturbation | LaggedPerturbation,
-    *, members: int, seed: int,
+    *, members: int, seed: int, stepping: Stepping | None = None,
 ) -> PerturbedStates:  # fmt: skip
     """The initial states of ``members`` members around the state of ``data`` at ``time``.
 
@@ -113,8 +124,10 @@ def perturbed_states(
     DataError
         If the data lack a state that the perturbation needs, or as of ``initial_state``.
     """
-    state, held = initial_state(forecaster, data, time), times_of(data)
-    needed = perturbation.times(time, forecaster.step_length, members)
+    stepping = stepping or Stepping.of(forecaster)
+    state, held = initial_state(forecaster, data, time, stepping), times_of(data)
+    perturbed = PerturbedStates(forecaster, data, state, perturbation, members, seed, stepping)
+    needed = _times(perturbed)
     missing = [shown(one) for one in needed if one not in held]
     if missing:
         raise DataError(
@@ -122,7 +135,7 @@ def perturbed_states(
             f"the data lack {len(missing)} of them, the first {missing[0]}. Give longer data, a later --init, fewer "
             "--members or a shorter --lag"
         )
-    return PerturbedStates(forecaster, data, state, perturbation, members, seed)
+    return perturbed
 
 
 def _clipped(states: Tensor, channels: Channels) -> Tensor:

@@ -16,12 +16,14 @@ from data_pipeline.errors import DataError, SphercastError
 from data_pipeline.times import shown
 from forecast.output import Manifest, OutputConfig, StoppedMember, lost_files, read_manifest
 from forecast.output.manifest import MANIFEST
+from forecast.stepping import Stepping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from forecast.files import FileConfig
+    from forecast.forecaster import Forecaster
     from forecast.guards import Stop
     from forecast.job import Job
     from forecast.output import EnsembleLayout
@@ -43,8 +45,13 @@ def manifest_name(name: str) -> str:
     return f"{name}.manifest.json"
 
 
-def identity_of(job: Job, outputs: Sequence[FileConfig]) -> dict[str, Any]:
-    """All that the files depend on, but for the versions of software, and the batches."""
+def identity_of(job: Job, forecaster: Forecaster, outputs: Sequence[FileConfig]) -> dict[str, Any]:
+    """All that the files depend on, but for the versions of software, and the batches.
+
+    With the model's own steps, as all forecasts once had them, nothing is said of steps.
+    """
+    stepping = job.walk(forecaster)
+    is_usual = stepping == Stepping.of(forecaster)
     return {
         "checkpoint_sha256": job.origin.checkpoint_sha256,
         "initial_time": shown(job.initial.time),
@@ -54,6 +61,8 @@ def identity_of(job: Job, outputs: Sequence[FileConfig]) -> dict[str, Any]:
         "antithetic_noise": job.antithetic,
         "members": job.members,
         "steps": job.steps,
+        "step_hours": None if is_usual else stepping.step_hours,
+        "output_hours": None if is_usual else stepping.output_hours,
         "outputs": [output.model_dump(mode="json") | _stations(output) for output in outputs],
     }
 
@@ -167,4 +176,5 @@ def _stations(output: FileConfig) -> dict[str, str]:
 
 
 def _sha256(identity: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    said = {key: value for key, value in identity.items() if value is not None}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

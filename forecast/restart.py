@@ -1,5 +1,5 @@
-"""What a killed run goes on from: what it is (``run.json``), the last states of every batch of members, and how many
-of them its files have."""
+"""What a killed run goes on from: what it is (``run.json``), the states of every batch of members from which the next
+ones are drawn, and how many of them its files have."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from forecast.batches import Turn
+    from forecast.stepping import Stepping
 
 RUN, WRITTEN = "run.json", "written"
 _STATE = re.compile(r"batch-(\d+)\.step-(\d+)\.safetensors")
@@ -92,8 +93,10 @@ def _difference(place: str, old: Any, new: Any) -> tuple[str, Any, Any]:
     return place, old, new
 
 
-def write_state(work: Path, turn: Turn, states: NDArray[np.float32], stopped: Mapping[int, Stop]) -> None:
-    """Keep the ``states`` of a batch after a step; the last two steps are kept, so files may be one step behind.
+def write_state(
+    work: Path, turn: Turn, states: NDArray[np.float32], stopped: Mapping[int, Stop], stepping: Stepping
+) -> None:
+    """Keep the ``states`` of a batch, and of the earlier ones what ``Stepping.kept`` names.
 
     By hand, as safetensors' own writer holds two copies of the states in memory.
     """
@@ -104,7 +107,8 @@ def write_state(work: Path, turn: Turn, states: NDArray[np.float32], stopped: Ma
         file.write(header)
         file.write(states.data)
     aside.replace(path)
-    _state_path(work, turn.batch, turn.step - 2).unlink(missing_ok=True)
+    for number in stepping.kept(turn.step - 1) - stepping.kept(turn.step):
+        _state_path(work, turn.batch, number).unlink(missing_ok=True)
 
 
 def read_state(work: Path, batch: int, step: int) -> tuple[Tensor, dict[int, Stop]]:
@@ -144,13 +148,13 @@ class Kept(NamedTuple):
     stopped: dict[int, Stop]
 
 
-def what_is_kept(work: Path, plan: Plan) -> Kept:
+def what_is_kept(work: Path, plan: Plan, stepping: Stepping) -> Kept:
     """Look through the states in ``work``.
 
     Raises
     ------
     LostStateError
-        If the last states of a batch are damaged, or the batches and files do not fit together, as after a power cut.
+        If states that are needed are gone or damaged, or batches and files do not fit together, as after a power cut.
     """
     steps, stopped = _last_steps(work, plan), dict[int, Stop]()
     written = min(_written(work), sum(steps))
@@ -159,7 +163,7 @@ def what_is_kept(work: Path, plan: Plan) -> Kept:
     if not fits or written < 0:
         raise LostStateError(f"the states in {work} do not fit together; the forecast must be computed anew")
     for batch, last in enumerate(steps):
-        for step in range(max(last - 1, 1), last + 1):
+        for step in sorted(stepping.kept(last)):
             stopped |= read_state(work, batch, step)[1]
     return Kept(sum(steps), written, stopped)
 

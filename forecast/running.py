@@ -31,7 +31,7 @@ Spread = Callable[[Ensemble], Iterator[Advance]]
 """Where batches are computed: all advances that are still to come, in order."""
 
 _MOST_UNDER_WAY = 2
-"""Advances that may wait for the disk; more would only take memory, and the states of two steps of a batch are kept."""
+"""Advances that may wait for the disk; more would only take memory, and the last two outputs of a batch are kept."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -69,7 +69,7 @@ class Running:
         """What is there already; nothing, if the disk lost some of it."""
         work, plan = self.ensemble.work, self.ensemble.plan
         try:
-            kept = what_is_kept(work, plan)
+            kept = what_is_kept(work, plan, self.ensemble.stepping)
             return kept, open_files(self.outputs, self.layout, self.attributes, work, kept.written)
         except (LostOutput, LostStateError) as lost:
             _LOG.warning("%s; beginning anew", lost)
@@ -86,7 +86,7 @@ class Running:
                 self._hand_over(ensemble.kept(turn), writer)
             for advance in shown:
                 stopped = self._with(stopped, advance.stopped)
-                write_state(ensemble.work, advance.turn, advance.states, advance.stopped)
+                write_state(ensemble.work, advance.turn, advance.states, advance.stopped, ensemble.stepping)
                 self._hand_over(advance, writer)
         return stopped
 

@@ -14,7 +14,7 @@ from forecast.ensemble import Advance
 from forecast.rollout import InitialState, rollout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from forecast.ensemble import Ensemble
     from forecast.forecaster import Forecaster
     from forecast.guards import Stop
+    from forecast.stepping import Stepping
 
 _SECONDS = 30
 """To wait for a scheduler, and for its first worker."""
 
 
 class _State(NamedTuple):
-    """A batch after a step: (member, channel, latitude, longitude)."""
+    """A batch at one output: (member, channel, latitude, longitude)."""
 
     states: NDArray[np.float32]
     stopped: Mapping[int, Stop]
@@ -80,7 +81,7 @@ def over_cluster(ensemble: Ensemble, client: Any) -> Iterator[Advance]:
         chain = chains[turn.batch]
         state: _State = chain.under_way.result()
         yield Advance(turn, ensemble.plan.batches[turn.batch], state.states, state.stopped)
-        chain.go_on()
+        chain.go_on(state.stopped)
 
 
 class _Chain:
@@ -89,37 +90,40 @@ class _Chain:
     def __init__(self, ensemble: Ensemble, batch: int, client: Any, forecaster: Any) -> None:
         self._ensemble, self._batch, self._client, self._forecaster = ensemble, batch, client, forecaster
         start = ensemble.start(batch)
-        states = [_State(state.cpu().numpy(), start.stopped) for state in start.states[:2]]
-        self._last_two = client.scatter(states, hash=False)
+        states = [_State(state.cpu().numpy(), start.stopped) for state in start.states.states]
+        numbers = ensemble.stepping.needed(start.step - 1)
+        self._held = dict(zip(numbers, client.scatter(states, hash=False), strict=True))
         self._step = start.step
-        self._submit()
+        self._submit(start.stopped)
 
-    def go_on(self) -> None:
+    def go_on(self, stopped: Mapping[int, Stop]) -> None:
         """Begin the next step, if there is one."""
-        self._last_two = [self._last_two[1], self.under_way]
+        held = {**self._held, self._step: self.under_way}
+        self._held = {number: held[number] for number in self._ensemble.stepping.needed(self._step)}
         self._step += 1
-        self._submit()
+        self._submit(stopped)
 
-    def _submit(self) -> None:
+    def _submit(self, stopped: Mapping[int, Stop]) -> None:
         ensemble = self._ensemble
         if self._step > ensemble.plan.steps:
             return
         self.under_way = self._client.submit(
-            _advance, self._forecaster, *self._last_two, ensemble.initial.time, ensemble.plan.batches[self._batch],
-            step=self._step, seed=ensemble.seed, antithetic=ensemble.antithetic, pure=False,
+            _advance, self._forecaster, list(self._held.values()), ensemble.initial.time,
+            ensemble.plan.batches[self._batch], ensemble.stepping, stopped, step=self._step, seed=ensemble.seed,
+            antithetic=ensemble.antithetic, pure=False,
         )  # fmt: skip
 
 
 def _advance(
-    forecaster: Forecaster, before: _State, now: _State, time: np.datetime64, members: range, *, step: int, seed: int,
-    antithetic: bool,
+    forecaster: Forecaster, held: Sequence[_State], time: np.datetime64, members: range, stepping: Stepping,
+    stopped: Mapping[int, Stop], *, step: int, seed: int, antithetic: bool,
 ) -> _State:  # fmt: skip
-    """One step, on a worker; arrays that came over the network may not be written, so they are copied."""
-    states = InitialState(torch.tensor(before.states), torch.tensor(now.states), time)
+    """One output, on a worker; arrays that came over the network may not be written, so they are copied."""
+    states = InitialState.at(time, [torch.tensor(state.states) for state in held])
     forecast = next(
         rollout(
-            forecaster.to(choose_device()), states, members=members, steps=step, seed=seed, first_step=step,
-            antithetic=antithetic, stopped=now.stopped,
+            forecaster.to(choose_device()), states, members=members, steps=step, seed=seed, stepping=stepping,
+            first_step=step, antithetic=antithetic, stopped=stopped,
         )
     )  # fmt: skip
     return _State(forecast.states.cpu().numpy(), forecast.stopped)

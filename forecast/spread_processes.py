@@ -82,7 +82,9 @@ def help_out(job: Job, forecaster: Forecaster, work: Path) -> None:
         if asked["initial_sha256"] != job.initial.sha256():
             raise DataError("got other initial data than process 0 of torchrun; give all of them the same, or one disk")
         plan = Plan.of_json(asked["batches"], asked["steps"])
-        ensemble = Ensemble(forecaster, job.initial, plan, job.seed, job.antithetic, work, asked["computed"])
+        ensemble = Ensemble(
+            forecaster, job.initial, job.walk(forecaster), plan, job.seed, job.antithetic, work, asked["computed"]
+        )
         _send_own(ensemble)
 
 

@@ -26,8 +26,12 @@ def validated(model: type[T], values: dict[str, Any], path: str | Path, example:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(_describe(each, model, example) for each in error.errors() if not follows(each))
-        raise ConfigError(f"{path}: {problems}") from error
+        raise ConfigError(f"{path}: {described(error, model, example)}") from error
+
+
+def described(error: ValidationError, model: type[BaseModel], example: str = EXAMPLE) -> str:
+    """Every problem of values that are no ``model``, in one line."""
+    return "; ".join(_describe(each, model, example) for each in error.errors() if not follows(each))
 
 
 def follows(problem: Any) -> bool:
@@ -75,8 +79,11 @@ def _describe(problem: Any, model: type[BaseModel], example: str) -> str:
         return f"missing key {place!r}; add it"
     if problem["type"] in {"model_type", "model_attributes_type", "dict_type"}:
         return f"{place}: expected keys with values, got {problem['input']!r}; see '{example}'"
-    message = problem["msg"].removeprefix("Value error, ")
-    return message if place == "config" else f"{place}: {message}, got {problem['input']!r}; mend it"
+    message: str = problem["msg"].removeprefix("Value error, ")
+    if place == "config":
+        return message
+    whole = problem["type"] == "value_error" and isinstance(problem["input"], dict)  # whose message says what matters
+    return f"{place}: {message}" if whole else f"{place}: {message}, got {problem['input']!r}; mend it"
 
 
 def _place(loc: Sequence[int | str], model: type[BaseModel]) -> tuple[str, list[str]]:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from zarr.core.sync import sync as wait_for
 
+from data_pipeline.addresses import is_url
 from data_pipeline.building.provenance import digest_of
 from data_pipeline.building.report import NOTICED, read_report
 from data_pipeline.errors import DataError
 from data_pipeline.publish import write_text
-from data_pipeline.remote import is_url, remote_store
+from data_pipeline.remote import remote_store
 from data_pipeline.sources import GribSource
 from data_pipeline.sources.grib_index import grib_files
 from data_pipeline.sources.opening import raw_parts

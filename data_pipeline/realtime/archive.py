@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import AfterValidator
 from pydantic import Field as Checked
 
+from data_pipeline.errors import listed
 from data_pipeline.realtime.transport import AbsentError, LyingMirrorError, host_of
-from data_pipeline.sources.grib_selection import listed
 from data_pipeline.times import shown
 
 if TYPE_CHECKING:

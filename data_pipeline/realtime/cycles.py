@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_pipeline.errors import DataError, GoneError
+from data_pipeline.errors import DataError, GoneError, listed
 from data_pipeline.realtime.fields import fields_of
-from data_pipeline.sources.grib_selection import listed
 from data_pipeline.times import shown
 
 if TYPE_CHECKING:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import fsspec.asyn
 
-from data_pipeline.errors import GoneError, TemporaryError
+from data_pipeline.errors import GoneError, TemporaryError, listed
 from data_pipeline.realtime.archive import FINAL_AFTER, Mirrors, all_paths, by_cycle, locate, require_there
 from data_pipeline.realtime.fields import fields_of, is_kept, keep
 from data_pipeline.realtime.request import Readiness, utc_now
 from data_pipeline.realtime.states import states_of
 from data_pipeline.realtime.transport import AbsentError, ChangedLayoutError, host_of, reading_servers
 from data_pipeline.sources.grib import GribSource
-from data_pipeline.sources.grib_selection import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

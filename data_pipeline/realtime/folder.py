@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from data_pipeline.errors import DataError, TemporaryError, reading
+from data_pipeline.addresses import is_url
+from data_pipeline.errors import DataError, TemporaryError, listed, reading
 from data_pipeline.quality.findings import DefectError
 from data_pipeline.reading import SAMPLE, open_states
 from data_pipeline.realtime.keeping import keep_each_time
 from data_pipeline.realtime.request import Readiness, utc_now
 from data_pipeline.realtime.states import states_of
-from data_pipeline.remote import is_url
-from data_pipeline.sources.grib_selection import listed
 from data_pipeline.times import shown
 
 if TYPE_CHECKING:

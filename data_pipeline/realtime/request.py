@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from data_pipeline.errors import DataError, GoneError, TemporaryError
-from data_pipeline.sources.grib_selection import listed
+from data_pipeline.errors import DataError, GoneError, TemporaryError, listed
 from data_pipeline.times import HOUR, shown
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from data_pipeline.errors import DataError
-from data_pipeline.sources.grib_selection import listed
+from data_pipeline.errors import DataError, listed
 from data_pipeline.times import HOUR, shown
 from data_pipeline.variables import variable
 

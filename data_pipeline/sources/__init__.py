@@ -1,20 +1,29 @@
 """Where fields come from. A source is a small frozen model with ``kind`` and ``open()``; SOURCES lists them."""
 
-from data_pipeline.sources.arco_era5 import ArcoEra5Source
-from data_pipeline.sources.files import FilesSource
-from data_pipeline.sources.grib import GribSource
-from data_pipeline.sources.protocol import Source, Window
-from data_pipeline.sources.speedy import SpeedySource
-from data_pipeline.sources.weatherbench2 import WeatherBench2Source
+from __future__ import annotations
 
-SOURCES: dict[str, type[Source]] = {
-    "arco_era5": ArcoEra5Source,
-    "files": FilesSource,
-    "grib": GribSource,
-    "speedy": SpeedySource,
-    "weatherbench2": WeatherBench2Source,
-}
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data_pipeline.sources.registry import (
+        SOURCES,
+        ArcoEra5Source,
+        FilesSource,
+        GribSource,
+        Source,
+        SpeedySource,
+        WeatherBench2Source,
+        Window,
+    )
 
 __all__ = [
     "SOURCES", "ArcoEra5Source", "FilesSource", "GribSource", "Source", "SpeedySource", "WeatherBench2Source", "Window",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    """Imported when it is asked for: who opens one file need not wait for dask and all that reads the network."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.registry"), name)

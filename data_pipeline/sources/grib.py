@@ -17,11 +17,11 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
 from data_pipeline.channels import Channel
-from data_pipeline.errors import DAMAGES, DataError
+from data_pipeline.errors import DAMAGES, DataError, listed
 from data_pipeline.grid import COORDINATE_TOLERANCE
 from data_pipeline.sources.grib_index import GribIndex, Stamp, grib_files, index_files
 from data_pipeline.sources.grib_message import Layout, decode, layout_of
-from data_pipeline.sources.grib_selection import Selection, contents, held_variables, listed, pressure
+from data_pipeline.sources.grib_selection import Selection, contents, held_variables, pressure
 from data_pipeline.sources.shares import canonical_share
 from data_pipeline.times import shown
 from data_pipeline.variables import variable

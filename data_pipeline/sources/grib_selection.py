@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_pipeline.channels import LEVELS_HPA
-from data_pipeline.errors import DataError
+from data_pipeline.errors import DataError, listed
 from data_pipeline.times import shown
 from data_pipeline.variables import CANONICAL_NAME, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -126,16 +126,6 @@ def contents(kinds: Sequence[Kind]) -> str:
 def pressure(kind: Kind) -> float:
     """Pressure level in hPa, 0 for fields without one."""
     return kind.level * _PRESSURE_HPA.get(kind.level_type, 0.0)
-
-
-def listed(items: Iterable[object], most: int = 3) -> str:
-    """The first items for a message, and how many more there are.
-
-    >>> listed("abcde")
-    'a, b, c and 2 more'
-    """
-    texts = [str(item) for item in items]
-    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
 
 
 def _canonical_name(kind: Kind) -> str | None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import xarray as xr
 
+from data_pipeline.addresses import is_url
 from data_pipeline.errors import DAMAGES, DataError
 from data_pipeline.netcdf_classic import check_whole
-from data_pipeline.remote import is_url, local_copy, open_zarr_store
+from data_pipeline.remote import local_copy, open_zarr_store
 from data_pipeline.sampling import STATES, is_sample_folder
 from data_pipeline.sources.lazy import chunked, time_name
 

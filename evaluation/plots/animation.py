@@ -48,17 +48,31 @@ def animate(run: xr.Dataset, kind: str, request: Request, out: Path) -> int:
         As ``evaluation.plots.draw``; if there is but one lead, or one lead was asked for; if ``out`` has another
         suffix, or ffmpeg is not there or fails.
     """
-    write = _writer(out)
-    leads = (run["lead_time"].values / HOUR).tolist() if "lead_time" in run.dims else []
-    if request.lead is not None or len(leads) == 1:
-        got = f"lead {request.lead:g} h" if request.lead is not None else "a forecast with one lead"
-        raise DataError(f"an animation goes through all lead times, got {got}; draw a map without --animate")
+    check_animation(run, request, out)
+    write, leads = WRITERS[out.suffix.lower()], _leads(run)
     frames = [replace(request, lead=lead, scale=Scale()) for lead in leads] or [request]
     scale = surveyed(run, kind, frames)
     drawn = (image_of(figure_of(run, kind, replace(frame, scale=scale))) for frame in frames)
     with publishing(out) as aside:
         write(drawn, aside)
     return len(frames)
+
+
+def check_animation(run: xr.Dataset, request: Request, out: Path) -> None:
+    """Raise a DataError if ``animate`` would for its leads or its name."""
+    suffix, leads = out.suffix.lower(), _leads(run)
+    if suffix not in WRITERS:
+        raise DataError(f"animations are written as {' or '.join(WRITERS)}, got {out.name}; give such a name")
+    if suffix == ".mp4" and not shutil.which("ffmpeg"):
+        raise DataError("an MP4 needs ffmpeg, which is not on the PATH; install it, or give a name that ends in .gif")
+    if request.lead is not None or len(leads) == 1:
+        got = f"lead {request.lead:g} h" if request.lead is not None else "a forecast with one lead"
+        raise DataError(f"an animation goes through all lead times, got {got}; draw a map without --animate")
+
+
+def _leads(run: xr.Dataset) -> list[float]:
+    """In hours."""
+    return [float(lead) for lead in run["lead_time"].values / HOUR] if "lead_time" in run.dims else []
 
 
 def surveyed(run: xr.Dataset, kind: str, frames: Sequence[Request]) -> Scale:
@@ -125,12 +139,3 @@ WRITERS: dict[str, Writer] = {".gif": _write_gif, ".mp4": _write_mp4}
 def best_suffix() -> str:
     """``.mp4`` where ffmpeg is there, else ``.gif``."""
     return ".mp4" if shutil.which("ffmpeg") else ".gif"
-
-
-def _writer(out: Path) -> Writer:
-    suffix = out.suffix.lower()
-    if suffix not in WRITERS:
-        raise DataError(f"animations are written as {' or '.join(WRITERS)}, got {out.name}; give such a name")
-    if suffix == ".mp4" and not shutil.which("ffmpeg"):
-        raise DataError("an MP4 needs ffmpeg, which is not on the PATH; install it, or give a name that ends in .gif")
-    return WRITERS[suffix]

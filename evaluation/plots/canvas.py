@@ -137,14 +137,18 @@ def fill(panel: GeoAxes, mesh: Mesh, field: Field, palette: Palette) -> QuadCont
     )
 
 
-def lines(sheet: Sheet, field: Field, levels: tuple[float, ...]) -> list[Text]:
-    """Line contours on the first panel at those of ``levels`` that occur, every second one labelled; the labels."""
+def lines(
+    sheet: Sheet, field: Field, levels: tuple[float, ...], *, every: int = 2, style: str = "solid"
+) -> list[Text]:  # fmt: skip
+    """Line contours on the first panel at those of ``levels`` that occur, ``every`` so many labelled; the labels."""
     inside = [level for level in levels if field.min() < level < field.max()]
     if not inside:
         return []
     panel, mesh = sheet.panels[0], sheet.mesh
-    drawn = Axes.contour(panel, mesh.x, mesh.y, field, levels=inside, colors=INK, linewidths=0.9, zorder=5)
-    named = [level for level in inside if levels.index(level) % 2 == 0]
+    drawn = Axes.contour(
+        panel, mesh.x, mesh.y, field, levels=inside, colors=INK, linewidths=0.9, linestyles=style, zorder=5
+    )
+    named = [level for level in inside if levels.index(level) % every == 0]
     labels = list(panel.clabel(drawn, levels=named, fontsize=8, fmt=number, inline_spacing=3))
     for label in labels:
         label.set_path_effects([withStroke(linewidth=1.5, foreground="white", alpha=0.7)])

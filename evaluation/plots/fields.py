@@ -108,7 +108,7 @@ def select(run: xr.Dataset, variable: str, level: int | None, lead: float | None
     moment, hours = _at_lead(run, lead)
     components = components_of(run, variable)
     chosen = chosen_level(run[components[0]], variable, level)
-    fields = [_values(moment[name], chosen, str(run.attrs.get("path", "the forecast"))) for name in components]
+    fields = [stored(moment, name, chosen) for name in components]
     native = fields[0] if len(fields) == 1 else np.hypot(*fields)
     names = [str(name) for name in run["realization"].values] if "realization" in run.dims else ["0"]
     # A member that was stopped has no value anywhere: the others go on, and the title says how many they are.
@@ -202,10 +202,18 @@ def _levels(field: xr.DataArray) -> list[int]:
     return [int(value) for value in np.atleast_1d(field["level"])] if "level" in field.coords else []
 
 
-def _values(field: xr.DataArray, level: int | None, source: str) -> Floats:
+def stored(moment: xr.Dataset, name: str, level: int | None) -> Floats:
+    """A variable of the file (member, latitude, longitude), in its units, of a run cut to one lead.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is damaged.
+    """
+    field = moment[name]
     chosen = field.sel(level=level) if level is not None and "level" in field.dims else field
     ordered = chosen.transpose("realization", "latitude", "longitude", missing_dims="ignore")
-    with reading(source):
+    with reading(str(moment.attrs.get("path", "the forecast"))):
         values = np.asarray(ordered.values, dtype=np.float64)
     return values.reshape(-1, *values.shape[-2:])
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from data_pipeline.errors import DataError, ScoreError
 from data_pipeline.grid import COORDINATE_TOLERANCE, Grid
-from evaluation.alignment import on_grid
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,6 +38,8 @@ def onto(dataset: xr.Dataset, grid: Grid) -> xr.Dataset:
         # Positions are all of them on equal grids, where nothing must be moved.
         cut = dataset if own.shape == grid.shape else dataset.isel(latitude=rows, longitude=columns)
         return cut.assign_coords(grid.coordinates)
+    from evaluation.alignment import on_grid
+
     try:
         return on_grid(dataset, grid)
     except ScoreError as error:

@@ -10,8 +10,7 @@ import numpy as np
 import xarray as xr
 
 from data_pipeline.channels import Channel
-from data_pipeline.errors import ScoreError
-from data_pipeline.sources.grib_selection import listed
+from data_pipeline.errors import ScoreError, listed
 from evaluation.readers.fields import gathered
 from evaluation.readers.pieces import Slot, labelled
 

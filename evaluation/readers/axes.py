@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from data_pipeline.errors import DataError
-from data_pipeline.sources.grib_selection import listed
+from data_pipeline.errors import DataError, listed
 from data_pipeline.times import HOUR
 from evaluation.readers.fields import HORIZONTAL, UNSTRUCTURED
 from evaluation.readers.names import DIMENSIONS

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_pipeline.channels import Channel
-from data_pipeline.errors import DAMAGES, DataError
+from data_pipeline.errors import DAMAGES, DataError, listed
 from data_pipeline.sources.grib_index import GribIndex, Stamp, grib_files, index_files
 from data_pipeline.sources.grib_message import Kind, Layout, decode, layout_of
-from data_pipeline.sources.grib_selection import contents, held_variables, listed, pressure
+from data_pipeline.sources.grib_selection import contents, held_variables, pressure
 from data_pipeline.units import Conversion, conversions, plain_units
 from data_pipeline.variables import variable
 from evaluation.readers.fields import Scaled, upright

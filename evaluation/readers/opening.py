@@ -1,4 +1,4 @@
-"""Open forecasts by path, folder, glob or URL."""
+"""Open forecasts by path, folder, glob or URL; what reads GRIB, Zarr and URLs is imported when there is one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from data_pipeline.errors import DAMAGES, DataError, ScoreError
+from data_pipeline.addresses import is_url
+from data_pipeline.errors import DAMAGES, DataError, ScoreError, listed
 from data_pipeline.netcdf_classic import check_whole
 from data_pipeline.reading import SAMPLE
-from data_pipeline.remote import is_url, local_copy, open_zarr_store
 from data_pipeline.sources.grib_index import SUFFIXES
-from data_pipeline.sources.grib_selection import listed
 from evaluation.readers.chunks import Ahead, in_chunks
-from evaluation.readers.grib import grib_pieces
 from evaluation.readers.joining import runs_of
 from evaluation.readers.layouts import pieces_of
 
@@ -161,14 +159,18 @@ def _in_folder(folder: Path) -> list[str]:
 
 def _pieces(file: str, ahead: Ahead) -> Sequence[Piece]:
     if Path(file).suffix.lower() in SUFFIXES and not is_url(file):
+        from evaluation.readers.grib import grib_pieces
+
         return grib_pieces(file)
     return pieces_of(in_chunks(_open(file), ahead), file)
 
 
 def _open(file: str) -> xr.Dataset:
     if (is_url(file) and not file.endswith(_NETCDF)) or (not is_url(file) and Path(file).is_dir()):
+        from data_pipeline.remote import open_zarr_store
+
         return open_zarr_store(file)
-    local = str(local_copy(file)) if is_url(file) else file
+    local = _local(file)
     try:
         check_whole(local)
         return xr.open_dataset(local, engine="netcdf4", chunks=None, cache=False, decode_timedelta=False)
@@ -177,3 +179,12 @@ def _open(file: str) -> xr.Dataset:
         raise DataError(
             f"{file} cannot be read ({reason}); expected a whole NetCDF-4 file or Zarr store; make it again"
         ) from error
+
+
+def _local(file: str) -> str:
+    """A file on this machine's disk: itself, or a copy of what is at a URL."""
+    if not is_url(file):
+        return file
+    from data_pipeline.remote import local_copy
+
+    return str(local_copy(file))

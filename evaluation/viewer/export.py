@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import DataError, UnreadableError
 from data_pipeline.publish import only_one_in, publish_directory
+from evaluation.viewer.encoding import script
 from evaluation.viewer.files import page_files
 from evaluation.viewer.pieces import META
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from evaluation.viewer.pieces import Pieces
 
@@ -40,7 +42,8 @@ def export(pieces: Pieces, folder: Path, tell: Callable[[str], object]) -> bool:
     if folder.exists() or folder.is_symlink():
         _check_same(folder, stamp)
         return False
-    _check_size(pieces, folder, tell)
+    with _nothing_exported():
+        _check_size(pieces, folder, tell)
     aside = folder.with_name(f".{folder.name}.partial")
     with only_one_in(aside):
         _begin(aside, stamp)
@@ -56,12 +59,26 @@ def export(pieces: Pieces, folder: Path, tell: Callable[[str], object]) -> bool:
 
 def _made(pieces: Pieces, key: str) -> bytes:
     """A piece; an export that is to be looked at elsewhere has no holes that nobody was told of."""
-    try:
+    pieces.require_unchanged()
+    if key == META:
+        return _meta(pieces)
+    with _nothing_exported():
         return pieces.make(key, past_damage=False) or b""
+
+
+@contextmanager
+def _nothing_exported() -> Iterator[None]:
+    try:
+        yield
     except UnreadableError as error:
         raise DataError(
             f"nothing was exported: {error}; or leave the damage out with --variables, --levels or --leads"
         ) from error
+
+
+def _meta(pieces: Pieces) -> bytes:
+    """The first piece; meteograms in a folder are those of the grid's points."""
+    return script(META, {**pieces.content_of_meta, "anywhere": False})
 
 
 def size_of(pieces: Pieces) -> int:
@@ -94,7 +111,7 @@ def _check_size(pieces: Pieces, folder: Path, tell: Callable[[str], object]) -> 
 def _stamp(pieces: Pieces) -> bytes:
     """What an export is made of: the page's files, what is offered, and the state of the files that it is read from."""
     files = [_state(Path(own)) for own in pieces.files]
-    offered = (pieces.make(META) or b"").decode("ascii")
+    offered = _meta(pieces).decode("ascii")
     page = {name: sha256(content).hexdigest() for name, content in page_files().items()}
     return json.dumps({"files": files, "page": page, "offered": offered}, indent=1).encode("ascii")
 

@@ -11,7 +11,7 @@ from data_pipeline.variables import VARIABLES
 from evaluation.plots.fields import CONTROL, components_of, holds
 from evaluation.plots.reference import ANALYSIS
 from evaluation.plots.style import style_of
-from evaluation.plots.sums import titled
+from evaluation.plots.sums import is_sum, titled
 from evaluation.plots.titles import capital, moment
 from evaluation.viewer.catalogue import lead_hours, member_names
 from evaluation.viewer.products import STATISTICS
@@ -46,8 +46,8 @@ def meta(catalogue: Catalogue, one: ForecastSide, other: OtherSide | None, share
         if len(names) > 1
         else [{"id": "mean", "label": "Single forecast", "scale": "field"}],
         "members": [{"id": f"m{place}", "name": names[place]} for place in catalogue.members if len(names) > 1],
-        "sides": sides,
-    }
+        "sides": sides, "anywhere": True,
+    }  # fmt: skip
 
 
 def control_of(run: xr.Dataset) -> str | None:
@@ -62,6 +62,7 @@ def _variable(entry: Entry, run: xr.Dataset) -> dict[str, Any]:
     return {
         "name": entry.name, "title": titled(style, run, entry.name), "units": style.units,
         "levels": list(entry.levels), "sign": sign, "amount": style.extend == "max",
+        "sum": is_sum(entry.name),
     }  # fmt: skip
 
 

@@ -10,18 +10,16 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import DataError, SphercastError, UnreadableError
-from data_pipeline.times import HOUR
 from evaluation.plots.runs import open_at
 from evaluation.plots.titles import moment
 from evaluation.viewer.catalogue import Selection, catalogue
 from evaluation.viewer.changed import changed, states
 from evaluation.viewer.coasts import RESOLUTIONS, coasts
 from evaluation.viewer.encoding import packed, quantize, script
-from evaluation.viewer.meta import columns, control_of, meta
-from evaluation.viewer.products import MOST_THRESHOLDS, STATISTICS, member_of, threshold_of
+from evaluation.viewer.meta import columns, meta
+from evaluation.viewer.products import MOST_THRESHOLDS, PERCENTS, STATISTICS, member_of, threshold_of
 from evaluation.viewer.scales import Scales, scales
-from evaluation.viewer.series import PERCENTS, Blocks
-from evaluation.viewer.sides import DifferenceSide, ForecastSide, OtherSide
+from evaluation.viewer.sides import DifferenceSide, ForecastSide, OtherSide, naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,11 +29,13 @@ if TYPE_CHECKING:
 
     from evaluation.plots.fields import EnsembleField
     from evaluation.viewer.catalogue import Entry
+    from evaluation.viewer.meteogram import Meteograms
     from evaluation.viewer.sides import Side
 
 META = "meta"
 _FIELD = re.compile(r"field/([abd])/(\d{1,5})/(\d{1,5})/(\d{1,5})/([a-z]+\d{0,5})", re.ASCII)
 _SERIES = re.compile(r"series/([ab])/(\d{1,5})/(\d{1,5})/(\d{1,5})", re.ASCII)
+_PLACE = re.compile(r"place/([ab])/(\d{1,5})/(\d{1,5})/(-?\d{1,2}\.\d{2})/(-?\d{1,3}\.\d{2})", re.ASCII)
 _SCALE = re.compile(r"scale/(\d{1,5})/(\d{1,5})", re.ASCII)
 _COASTS = {f"coasts/{own}": own for own in RESOLUTIONS}
 _KEPT_BYTES = 2**27
@@ -47,7 +47,7 @@ class Pieces:
 
     def __init__(
         self, path: str | Path, selection: Selection | None = None, *, against: str | None = None,
-        init: str | None = None,
+        init: str | None = None, climatology: str | None = None,
     ) -> None:  # fmt: skip
         run = open_at(path, init)
         self.catalogue = catalogue(run, selection or Selection())
@@ -58,7 +58,9 @@ class Pieces:
             self.sides |= {"b": self._other, "d": DifferenceSide(one, self._other)}
         self._ensembles: OrderedDict[tuple[object, ...], EnsembleField] = OrderedDict()
         self._scales: dict[tuple[int, int], Scales] = {}
-        self._blocks, self._lock = Blocks(), Lock()
+        self._lock, self._climatology = Lock(), climatology
+        if climatology is not None:
+            self._meteograms  # noqa: B018, a climatology that cannot be opened is told of at once
         self._opened = states(self.files)
 
     @cached_property
@@ -80,7 +82,14 @@ class Pieces:
 
     def close(self) -> None:
         """Remove what is on the disk."""
-        self._blocks.close()
+        if "_meteograms" in self.__dict__:
+            self._meteograms.close()
+
+    @cached_property
+    def _meteograms(self) -> Meteograms:
+        from evaluation.viewer.meteogram import Meteograms  # noqa: PLC0415, the first map need not wait for it
+
+        return Meteograms(self._one, self._other, self.catalogue, self._climatology)
 
     def keys(self) -> Iterator[str]:
         """All that there are, in the order in which an export should make them."""
@@ -91,23 +100,39 @@ class Pieces:
                 yield f"scale/{variable}/{level}"
                 for lead in range(len(self.catalogue.leads)):
                     yield from (f"field/{own}" for own in self._fields(variable, level, lead))
-                for side in self._with_series():
+                for side in self._with_series(variable, level):
                     rows = self.content_of_meta["sides"][side]["grid"]["latitude"]
                     yield from (f"series/{side}/{variable}/{level}/{row}" for row in range(len(rows)))
 
-    def _with_series(self) -> list[str]:
-        return [side for side in self.sides if side != "d"]
+    def _with_series(self, variable: int, level: int) -> list[str]:
+        beside = "b" in self.sides and not self.content_of_meta["sides"]["b"]["lacks"][variable][level]
+        return ["a", "b"] if beside else ["a"]
 
     def _fields(self, variable: int, level: int, lead: int) -> Iterator[str]:
         for side in self.sides:
-            yield from (f"{side}/{variable}/{level}/{lead}/{product}" for product in self.products(side))
+            if side == "a" or self._other_has(variable, level, lead):
+                own = self.products(side, self._number_of_thresholds(variable, level))
+                yield from (f"{side}/{variable}/{level}/{lead}/{product}" for product in own)
 
-    def products(self, side: str) -> list[str]:
+    def _other_has(self, variable: int, level: int, lead: int) -> bool:
+        """What it has not, the page says without a piece."""
+        other = self.content_of_meta["sides"]["b"]
+        return other["has"][lead] and not other["lacks"][variable][level]
+
+    def _number_of_thresholds(self, variable: int, level: int) -> int:
+        try:
+            return len(self._scale(variable, level).thresholds)
+        except UnreadableError:
+            raise
+        except DataError:  # a field without values
+            return 0
+
+    def products(self, side: str, thresholds: int = MOST_THRESHOLDS) -> list[str]:
         """Names of what one side has."""
         size = self.content_of_meta["sides"][side].get("members", 1)
         if size == 1:
             return ["mean"]
-        probabilities = [f"p{place}" for place in range(MOST_THRESHOLDS)]
+        probabilities = [f"p{place}" for place in range(thresholds)]
         return [*STATISTICS, *probabilities, *(f"m{place}" for place in self.catalogue.members if place < size)]
 
     def make(self, key: str, *, past_damage: bool = True) -> bytes | None:
@@ -116,12 +141,13 @@ class Pieces:
         Raises
         ------
         UnreadableError
-            If a file is damaged, or no longer the one that was opened, unless ``past_damage``.
+            If a file is damaged, unless ``past_damage``.
         """
         content = self._maker(key)
         if content is None:
             return None
         try:
+            self.require_unchanged()
             return script(key, content())
         except SphercastError as error:
             if isinstance(error, UnreadableError) and not past_damage:
@@ -136,10 +162,18 @@ class Pieces:
             return partial(coasts, _COASTS[key])
         if (found := _SCALE.fullmatch(key)) and self._entry(found[1], found[2]):
             return partial(self._content_of_scale, int(found[1]), int(found[2]))
-        if (found := _SERIES.fullmatch(key)) and self._has_row(found[1], found[2], found[3], found[4]):
-            return partial(self._series, found[1], int(found[2]), int(found[3]), int(found[4]))
         if (found := _FIELD.fullmatch(key)) and self._has_field(found[1], found[2], found[3], found[4], found[5]):
             return partial(self._field, found[1], int(found[2]), int(found[3]), int(found[4]), found[5])
+        return self._maker_of_meteogram(key)
+
+    def _maker_of_meteogram(self, key: str) -> Callable[[], dict[str, Any]] | None:
+        if (found := _SERIES.fullmatch(key)) and self._has_row(found[1], found[2], found[3], found[4]):
+            side, variable, level, row = found[1], int(found[2]), int(found[3]), int(found[4])
+            order = columns(self.sides[side].grid)
+            return lambda: self._meteograms.through(side, variable, level).row(row, order)
+        if (found := _PLACE.fullmatch(key)) and found[1] in self.sides and self._entry(found[2], found[3]):
+            where = float(found[4]), float(found[5])
+            return lambda: self._meteograms.at(found[1], int(found[2]), int(found[3]), *where)
         return None
 
     def _entry(self, variable: str, level: str) -> Entry | None:
@@ -172,17 +206,14 @@ class Pieces:
 
     def _read(self, side: str, variable: int, level: int, lead: int, member: int | None = None) -> EnsembleField:
         entry = self.catalogue.entries[variable]
-        try:
+        with naming(self._one, entry.name, entry.levels[level], lead):
             return self.sides[side].ensemble(entry.name, entry.levels[level], lead, member)
-        except UnreadableError as error:
-            if not (others := changed(self._opened)):
-                level_words = "" if entry.levels[level] is None else f" on {entry.levels[level]} hPa"
-                hours = self._one.run["lead_time"].values[self.catalogue.leads[lead]] / HOUR
-                raise UnreadableError(f"{entry.name}{level_words} at T+{hours:g} h: {error}") from error
+
+    def require_unchanged(self) -> None:
+        """Raise a DataError if a file is no longer the one that was opened: old and new fields would be mixed."""
+        if others := changed(self._opened):
             verb = "have" if len(others) > 1 else "has"
-            raise UnreadableError(
-                f"{', '.join(others)} {verb} changed since the viewer opened it; start the viewer again"
-            ) from error
+            raise DataError(f"{', '.join(others)} {verb} changed since the viewer opened it; start it again")
 
     def _scale(self, variable: int, level: int) -> Scales:
         with self._lock:
@@ -216,14 +247,6 @@ class Pieces:
                 raise DataError(f"there are only {len(known)} thresholds for this field; choose another")
             return ensemble.probability(known[threshold], above=True)
         return STATISTICS["mean" if member_of(product) is not None else product].make(ensemble)
-
-    def _series(self, side: str, variable: int, level: int, row: int) -> dict[str, Any]:
-        run = self._one.run if side == "a" or self._other is None else self._other.example
-        made = self._blocks.get(
-            (side, variable, level), lambda lead: self._read(side, variable, level, lead), len(self.catalogue.leads),
-            control_of(run),
-        )  # fmt: skip
-        return made.row(row, columns(self.sides[side].grid))
 
 
 def _is_position(text: str, size: int) -> bool:

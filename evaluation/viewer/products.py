@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 QUANTILES = (10, 50, 90)
+PERCENTS = (0, 10, 25, 50, 75, 90, 100)
+"""Quantiles of a meteogram."""
 MOST_THRESHOLDS = 5
 
 

@@ -1,11 +1,12 @@
-"""Quantiles of the members through the leads, at every point: what a meteogram shows.
+"""Members of one variable on one level through the leads, at every point: what meteograms are made of.
 
-Every lead must be read for the first point that is asked for, so all points are made at once and kept on the disk as
-16-bit codes, of which a row of points lies together.
+Every lead must be read for the first point that is asked for, so all points are kept, on the disk, as 16-bit codes, of
+which a row of points lies together.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,41 +17,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_pipeline.errors import DataError
-from evaluation.viewer.encoding import MISSING, packed, quantize
+from evaluation.viewer.encoding import MISSING, quantize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from evaluation.plots.fields import EnsembleField
+    Floats = NDArray[np.float64]
 
-PERCENTS = (0, 10, 25, 50, 75, 90, 100)
 _KEPT = 6
-"""Blocks on the disk: one is 2 bytes x leads x quantiles x points."""
+"""Blocks on the disk at most; fewer where they are larger than ``_KEPT_BYTES`` together."""
+_KEPT_BYTES = 2**31
+_GIGABYTE = 10**9
 
 
 @dataclass(frozen=True)
 class Block:
-    """``codes`` (row, lead, quantity, column) with a scale and an offset for each lead.
-
-    ``quantities`` are the quantiles and, where a member is the control, its own values; of a single forecast its
-    values alone. ``gaps`` says why leads are missing.
-    """
+    """``codes`` (row, lead, member, column) with a scale and an offset for each lead; ``gaps`` says why some lack."""
 
     codes: NDArray[np.uint16]
-    quantities: tuple[str, ...]
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
+    scale: Floats
+    offset: Floats
     gaps: tuple[tuple[int, str], ...]
 
-    def row(self, row: int, columns: NDArray[np.intp]) -> dict[str, Any]:
-        """What the page needs of a row of points: codes (lead, quantity, column), the columns in this order."""
-        return {
-            "quantities": list(self.quantities), "scale": list(self.scale), "offset": list(self.offset),
-            "gaps": [{"lead": lead, "words": words} for lead, words in self.gaps],
-            "shape": list(self.codes.shape[1:]), "data": packed(self.codes[row][..., columns]),
-        }  # fmt: skip
+    def values(self, rows: slice, columns: Sequence[int] | slice = slice(None)) -> Floats:
+        """(row, lead, member, column) in the units that were given; NaN where nothing is known."""
+        codes = np.asarray(self.codes[rows][..., columns])
+        steps = (None, slice(None), None, None)
+        return np.where(codes == MISSING, np.nan, codes * self.scale[steps] + self.offset[steps])
 
 
 class Blocks:
@@ -58,7 +53,7 @@ class Blocks:
 
     def __init__(self) -> None:
         self._made: TemporaryDirectory[str] | None = None
-        self._blocks: OrderedDict[tuple[str, int, int], Block] = OrderedDict()
+        self._blocks: OrderedDict[tuple[str, str, int | None], Block] = OrderedDict()
         self._making = Lock()
 
     @property
@@ -68,25 +63,25 @@ class Blocks:
             self._made = TemporaryDirectory(prefix="sphercast-view-")
         return Path(self._made.name)
 
-    def get(
-        self, key: tuple[str, int, int], ensemble: Callable[[int], EnsembleField], leads: int, control: str | None
-    ) -> Block:
-        """The block of a key; ``ensemble`` gives the members at each of ``leads``.
+    def get(self, key: tuple[str, str, int | None], members: Callable[[int], Floats], leads: int) -> Block:
+        """The block of a side, variable and level; ``members`` gives (member, latitude, longitude) at each lead.
 
         Raises
         ------
         DataError
-            If there is nothing at any lead.
+            If there is nothing at any lead, or the disk has no room.
         """
         with self._making:  # two requests for the same are one work
             if key not in self._blocks:
-                path = self.folder / "-".join(map(str, key))
-                self._blocks[key] = block(path, ensemble, leads, control)
-                while len(self._blocks) > _KEPT:
+                self._blocks[key] = block(self.folder / _file(key), members, leads)
+                while len(self._blocks) > 1 and (len(self._blocks) > _KEPT or self._bytes() > _KEPT_BYTES):
                     forgotten, _ = self._blocks.popitem(last=False)
-                    (self.folder / "-".join(map(str, forgotten))).unlink()
+                    (self.folder / _file(forgotten)).unlink()
             self._blocks.move_to_end(key)
             return self._blocks[key]
+
+    def _bytes(self) -> int:
+        return sum(own.codes.nbytes for own in self._blocks.values())
 
     def close(self) -> None:
         """Remove all of them from the disk."""
@@ -95,55 +90,44 @@ class Blocks:
             self._made.cleanup()
 
 
-def block(path: Path, ensemble: Callable[[int], EnsembleField], leads: int, control: str | None) -> Block:
-    """A block in the new file ``path``; a DataError if there is nothing at any lead."""
+def _file(key: tuple[str, str, int | None]) -> str:
+    return "-".join(map(str, key))
+
+
+def block(path: Path, members: Callable[[int], Floats], leads: int) -> Block:
+    """A block in the new file ``path``; a DataError if there is nothing at any lead, or no room for it."""
     codes: np.memmap[Any, np.dtype[np.uint16]] | None = None
-    quantities: tuple[str, ...] = ()
-    steps, gaps = [(0.0, 0.0)] * leads, []
+    scale, offset, gaps = np.zeros(leads), np.zeros(leads), []
     for lead in range(leads):
         try:
-            names, values = _quantities(ensemble(lead), control)
+            values = members(lead)
+            if codes is None:
+                codes = _empty(path, (values.shape[1], leads, values.shape[0], values.shape[2]))
+            _require_as_many(values.shape[0], codes.shape[2])
         except DataError as error:
             gaps.append((lead, str(error)))
             continue
-        if codes is None:
-            quantities = names
-            shape = (values.shape[1], leads, values.shape[0], values.shape[2])
-            codes = np.memmap(path, "<u2", "w+", shape=shape)
-            codes[:] = MISSING
         quantized = quantize(values)
-        # Members may stop one by one until a single one is left; the page is told of the same quantities all along.
         codes[:, lead] = quantized.codes.transpose(1, 0, 2)
-        steps[lead] = quantized.scale, quantized.offset
+        scale[lead], offset[lead] = quantized.scale, quantized.offset
     if codes is None:
         raise DataError(gaps[0][1])
     codes.flush()
-    scale, offset = zip(*steps, strict=True)
-    return Block(codes, quantities, scale, offset, tuple(gaps))
+    return Block(codes, scale, offset, tuple(gaps))
 
 
-def _quantities(ensemble: EnsembleField, control: str | None) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Names, and values (quantity, latitude, longitude); missing where any member is."""
-    if ensemble.size == 1:
-        return ("value",), ensemble.values[:1]
-    names = tuple(f"q{percent}" for percent in PERCENTS)
-    values = quantiles(ensemble.values)
-    if control is None:
-        return names, values
-    own = np.full((1, *values.shape[1:]), np.nan)
-    if control in ensemble.members:
-        own = ensemble.values[[ensemble.members.index(control)]]
-    return (*names, "control"), np.concatenate([values, own])
+def _empty(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint16]]:
+    size, free = 2 * int(np.prod(shape)), shutil.disk_usage(path.parent).free
+    if size > free:
+        raise DataError(
+            f"a meteogram of this field keeps {size / _GIGABYTE:.1f} GB in {path.parent.parent}, which has "
+            f"{free / _GIGABYTE:.1f} GB left; give another folder in TMPDIR, or fewer --leads"
+        )
+    codes = np.memmap(path, "<u2", "w+", shape=shape)
+    codes[:] = MISSING
+    return codes
 
 
-def quantiles(members: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``PERCENTS`` of members (member, ...), linear between order statistics (Hyndman and Fan 1996, type 7).
-
-    As ``np.quantile``, several times as fast for many points; NaN where any member is.
-    """
-    ordered = np.sort(members, axis=0)  # NaN comes last
-    at = np.array(PERCENTS) / 100 * (members.shape[0] - 1)
-    below = np.floor(at).astype(int)
-    share = (at - below).reshape(-1, *(1,) * (members.ndim - 1))
-    between = ordered[below] * (1 - share) + ordered[np.minimum(below + 1, members.shape[0] - 1)] * share
-    return np.where(np.isnan(ordered[-1]), np.nan, between)
+def _require_as_many(members: int, expected: int) -> None:
+    if members != expected:
+        raise DataError(f"there are {members} members at this lead time and {expected} before; give one forecast alone")

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
-from data_pipeline.errors import DataError
+import numpy as np
+
+from data_pipeline.errors import DataError, EmptyError, UnreadableError
 from data_pipeline.grid import Grid
-from data_pipeline.times import shown
-from evaluation.plots.fields import select
+from data_pipeline.times import HOUR, shown
+from evaluation.plots.fields import select, stored
 from evaluation.plots.grids import onto, shared_grid
 from evaluation.plots.reference import ANALYSIS, at_time, opened
 from evaluation.viewer.catalogue import member_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    import numpy as np
     import xarray as xr
+    from numpy.typing import NDArray
 
     from evaluation.plots.fields import EnsembleField
     from evaluation.plots.reference import Against
@@ -37,6 +40,10 @@ class Side(Protocol):
     @property
     def grid(self) -> Grid:
         """Of all fields."""
+        ...
+
+    def moment(self, lead: int) -> xr.Dataset:
+        """A run of that lead alone; a DataError if there is none."""
         ...
 
     def ensemble(self, variable: str, level: int | None, lead: int, member: int | None = None) -> EnsembleField:
@@ -61,6 +68,11 @@ class ForecastSide:
     def grid(self) -> Grid:
         """Of all fields."""
         return Grid.of(self.run)
+
+    @property
+    def example(self) -> xr.Dataset:
+        """The first moment."""
+        return self.moment(0)
 
     def moment(self, lead: int) -> xr.Dataset:
         """The run, cut to one lead."""
@@ -143,6 +155,10 @@ class DifferenceSide:
         """Of both means."""
         return shared_grid(self.one.grid, self.other.grid)
 
+    def moment(self, lead: int) -> xr.Dataset:
+        """As ``Side``: the forecast's own."""
+        return self.one.moment(lead)
+
     def ensemble(self, variable: str, level: int | None, lead: int, member: int | None = None) -> EnsembleField:
         """As ``Side``; a single field, whatever ``member`` is."""
         ours, theirs = (
@@ -150,6 +166,35 @@ class DifferenceSide:
         )
         difference = (ours.mean() - theirs.mean())[None]
         return replace(ours, values=difference, members=("0",), size=1)
+
+
+@contextmanager
+def naming(one: ForecastSide, name: str, level: int | None, lead: int) -> Iterator[None]:
+    """Errors of damaged files say which field it was."""
+    try:
+        yield
+    except UnreadableError as error:
+        words = "" if level is None else f" on {level} hPa"
+        hours = one.run["lead_time"].values[one.leads[lead]] / HOUR
+        raise UnreadableError(f"{name}{words} at T+{hours:g} h: {error}") from error
+
+
+def members_of(side: Side, name: str, level: int | None, lead: int) -> NDArray[np.float64]:
+    """All members (member, latitude, longitude) of a variable of the file, in its units; NaN of those that ended.
+
+    Raises
+    ------
+    DataError
+        If it is not there, or has no value at all.
+    """
+    moment = side.moment(lead)
+    if name not in moment.data_vars or Grid.of(moment) != side.grid:
+        raise DataError(f"there is no {name} on this grid at this lead time; choose another field or forecast")
+    with READING:
+        values = stored(moment.isel(lead_time=0), name, level)
+    if not np.isfinite(values).any():
+        raise EmptyError(f"{name} has no value at this lead time; choose another field")
+    return values
 
 
 def _selected(moment: xr.Dataset, variable: str, level: int | None, member: int | None) -> EnsembleField:

@@ -14,6 +14,8 @@ def pad_sphere(fields: Tensor, width: int, sign: Tensor | None = None) -> Tensor
     by ``sign`` (channel,), -1 for the wind components, whose unit vectors turn round there. Latitudes must not
     include the poles themselves; the number of longitudes must be even.
     """
+    if width == 0:
+        return fields
     half = fields.shape[-1] // 2
     north = fields[..., :width, :].flip(-2).roll(half, -1)
     south = fields[..., -width:, :].flip(-2).roll(half, -1)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forecast.networks.dropout import SharedDropout
+from forecast.networks.embedding import Condition, Embedding
 from forecast.networks.padding import pad_sphere
 
 HEADS = 4
@@ -16,7 +18,10 @@ HEADS = 4
 
 
 class SphericalUNet(nn.Module):
-    """Maps ``(batch, in_channels, latitude, longitude)`` and a noise label (batch,) to ``out_channels``.
+    """Maps ``(batch, in_channels, latitude, longitude)`` under a Condition to ``out_channels``.
+
+    Rolling the input by a cell of the coarsest level, 2**(levels - 1) cells in longitude, rolls the output. A roll by
+    fewer moves the fields against the cells that are pooled, and the output follows only nearly.
 
     Parameters
     ----------
@@ -26,17 +31,22 @@ class SphericalUNet(nn.Module):
         Features at each level; every level halves both dimensions of the one before.
     blocks
         Residual blocks per level, on the way down and again on the way up.
+    steps_vary
+        Whether the length of the step is an input.
+    latent
+        Size of the global noise vector; 0 for none.
     """
 
     input_sign: Tensor
 
     def __init__(
-        self, input_sign: list[int], out_channels: int, *, widths: tuple[int, ...], blocks: int, dropout: float
-    ) -> None:
+        self, input_sign: list[int], out_channels: int, *, widths: tuple[int, ...], blocks: int, dropout: float,
+        steps_vary: bool = False, latent: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
         embedding = 4 * widths[0]
         self.register_buffer("input_sign", torch.tensor(input_sign, dtype=torch.float32), persistent=False)
-        self.embedding = NoiseEmbedding(embedding)
+        self.embedding = Embedding(embedding, steps_vary=steps_vary, latent=latent)
         self.stem = nn.Conv2d(len(input_sign), widths[0], 3)
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()
@@ -50,9 +60,9 @@ class SphericalUNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
-    def forward(self, fields: Tensor, noise_label: Tensor) -> Tensor:
+    def forward(self, fields: Tensor, condition: Condition) -> Tensor:
         """Apply the network; the output has the input's batch and grid."""
-        embedding = self.embedding(noise_label)
+        embedding = self.embedding(condition)
         features = self.stem(pad_sphere(fields, 1, self.input_sign))
         skips: list[Tensor] = []
         for level, stage in enumerate(self.down):
@@ -67,25 +77,8 @@ class SphericalUNet(nn.Module):
         return output
 
 
-class NoiseEmbedding(nn.Module):
-    """Sines and cosines of the noise label through a small perceptron (Karras et al. 2022, appendix F.3)."""
-
-    frequencies: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.register_buffer("frequencies", torch.exp(torch.linspace(0.0, 5.0, 32)), persistent=False)
-        self.layers = nn.Sequential(nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-
-    def forward(self, noise_label: Tensor) -> Tensor:
-        """(batch,) to (batch, width)."""
-        phase = noise_label[:, None] * self.frequencies
-        embedding: Tensor = self.layers(torch.cat([phase.cos(), phase.sin()], dim=-1))
-        return embedding
-
-
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions; the second normalisation is scaled and shifted by the noise embedding."""
+    """Two 3x3 convolutions; the second normalisation is scaled and shifted by the embedding of the condition."""
 
     def __init__(self, in_width: int, width: int, embedding: int, dropout: float) -> None:
         super().__init__()
@@ -93,7 +86,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = nn.Conv2d(in_width, width, 3)
         self.modulation = nn.Linear(embedding, 2 * width)
         self.norm2 = nn.GroupNorm(_groups(width), width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = SharedDropout(dropout)
         self.conv2 = nn.Conv2d(width, width, 3)
         self.shortcut = nn.Identity() if in_width == width else nn.Conv2d(in_width, width, 1)
         nn.init.zeros_(self.conv2.weight)

@@ -43,6 +43,7 @@ class StoppedMember(_Frozen):
 class Manifest(_Frozen):
     """What a published forecast is, and of what. Times are UTC, in ISO format.
 
+    There are ``steps`` outputs, every ``step_hours``, whatever the steps of the model are.
     ``complete`` says whether every member came to the end; ``hours_complete`` is the last lead time that all have.
     ``run_sha256`` is that of all that the files depend on, so that the same forecast is known again.
     """

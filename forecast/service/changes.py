@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from forecast.service.job_file import JobFile
 
 _FORECAST = (
-    "name", "folder", "checkpoint", "source_in_words", "members", "days", "seed", "antithetic", "perturbation",
-    "device", "outputs", "products",
+    "name", "folder", "checkpoint", "source_in_words", "members", "days", "step_hours", "output_hours", "seed",
+    "antithetic", "perturbation", "device", "outputs", "products",
 )  # fmt: skip
 """Which forecast is made, on which device, and where it is put: one series of forecasts does not change half-way."""
 

@@ -36,6 +36,7 @@ from forecast.published import remove_unlisted
 from forecast.service.clock import SystemClock
 from forecast.service.folders import INITIAL
 from forecast.service.work import Step, Work
+from forecast.stepping import Stepping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,6 +88,7 @@ def check_job(job: JobFile, cycle: datetime, check: Check | None = None) -> None
 class _Model(NamedTuple):
     forecaster: Forecaster
     sha256: str
+    stepping: Stepping
     steps: int
 
 
@@ -105,13 +107,14 @@ class _CycleWork:
         if provenance(path)["sha256"] != sha256:
             raise TemporaryError(f"{path} was replaced while it was read; run the same command again")
         choose_device(self.job.device)
-        steps = steps_for(forecaster, self.job.days)
+        stepping = Stepping.of(forecaster, self.job.step_hours, self.job.output_hours)
+        steps = steps_for(forecaster, self.job.days, stepping)
         attributes = {} if self.control is None else {CONTROL: str(self.control)}
-        layout = _layout(forecaster, self.job.members, steps)
+        layout = _layout(forecaster, self.job.members, steps, stepping)
         file_names(self.outputs, layout, attributes)
         if self.check is not None and self.job.main_output is not None:
             self.check(self.job, select(layout, self.job.main_output))
-        return _Model(forecaster, sha256, steps)
+        return _Model(forecaster, sha256, stepping, steps)
 
     @property
     def control(self) -> int | None:
@@ -174,8 +177,12 @@ class _CycleWork:
             find_checkpoint(job.checkpoint).name, self.model.sha256, job.source_in_words,
             *described(job.perturbation, job.source.control),
         )  # fmt: skip
-        states = _initial(job, forecaster, _instant(cycle), initial)
-        run_of = Job(states, job.members, self.model.steps, job.seed, job.antithetic, origin, job.batch, job.memory)
+        stepping = None if job.step_hours is None and job.output_hours is None else self.model.stepping
+        states = _initial(job, forecaster, _instant(cycle), initial, self.model.stepping)
+        run_of = Job(
+            states, job.members, self.model.steps, job.seed, job.antithetic, origin, job.batch, job.memory,
+            stepping=stepping,
+        )  # fmt: skip
         names = file_names(self.outputs, run_of.layout(forecaster), run_of.attributes())
         remove_unlisted(folder, names, NAME)
         return run(run_of, forecaster, folder, self.outputs, name=NAME, progress=self.progress)
@@ -190,28 +197,32 @@ class _CycleWork:
 
     def _requests(self, cycle: datetime) -> list[Request]:
         forecaster, kind, time = self.model.forecaster, self.job.perturbation, _instant(cycle)
-        times: tuple[np.datetime64, ...] = (time - forecaster.step_length, time)
+        times = tuple(sorted(time + length for length in self.model.stepping.initial_lengths))
         members: Sequence[int | None] = [None]
         if isinstance(kind, AnalysisMembers):
             members = range(self.job.members)
         elif kind is not None:
-            times = kind.times(time, forecaster.step_length, self.job.members)
+            times = kind.times(times, self.job.members)
         return [Request(times, forecaster.channels, member, forecaster.model.step_hours) for member in members]
 
 
-def _initial(job: JobFile, forecaster: Forecaster, time: np.datetime64, folder: Path) -> InitialEnsemble:
+def _initial(
+    job: JobFile, forecaster: Forecaster, time: np.datetime64, folder: Path, stepping: Stepping
+) -> InitialEnsemble:
     states = [xr.open_dataset(path, engine="netcdf4") for path in sorted(folder.glob("*.nc"))]
     if job.perturbation is None:
-        return initial_state(forecaster, states[0], time)
+        return initial_state(forecaster, states[0], time, stepping)
     if isinstance(job.perturbation, AnalysisMembers):
-        return given_members(forecaster, states, time, job.members)
-    return perturbed_states(forecaster, states[0], time, job.perturbation, members=job.members, seed=job.seed)
+        return given_members(forecaster, states, time, job.members, stepping)
+    return perturbed_states(
+        forecaster, states[0], time, job.perturbation, members=job.members, seed=job.seed, stepping=stepping
+    )
 
 
-def _layout(forecaster: Forecaster, members: int, steps: int) -> EnsembleLayout:
+def _layout(forecaster: Forecaster, members: int, steps: int, stepping: Stepping) -> EnsembleLayout:
     """Of some forecast: what fits one fits all."""
     time = np.datetime64("2000-01-01", "ns")
-    times = time + np.arange(1, steps + 1) * forecaster.step_length
+    times = time + np.arange(1, steps + 1) * stepping.output_length
     return EnsembleLayout(forecaster.channels, forecaster.grid, range(members), time, times)
 
 

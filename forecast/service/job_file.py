@@ -16,12 +16,12 @@ from forecast.perturbation_kinds import AnalysisMembers, LaggedPerturbation, Per
 from forecast.products import ProductsConfig
 from forecast.service.cycles import Calendar, Timing
 from forecast.service.durations import Duration, parse_duration, show_duration
+from forecast.service.job_plots import Plot
 from forecast.service.job_sections import (
     CatchUp,
     Hooks,
     Memory,
     Place,
-    Plot,
     Poll,
     Retention,
     Scores,
@@ -55,6 +55,8 @@ class JobFile(BaseModel):
     folder: Path
     members: int = Field(default=10, ge=1, le=10_000)
     days: float = Field(default=10, gt=0, le=36_500)
+    step_hours: int | None = Field(default=None, ge=1)
+    output_hours: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
     antithetic: bool = False
     perturbation: Perturbation | None = None
@@ -99,8 +101,8 @@ class JobFile(BaseModel):
             raise ValueError(
                 "products, plots, the report and scores are made of an output of all members without points; add one"
             )
-        if self.places and not self.report:
-            raise ValueError("places are for the meteograms of a report; give 'report: true' too")
+        if self.places and not self.report and not any(plot.is_at_a_place for plot in self.plots):
+            raise ValueError("places are for meteograms; give 'report: true' too, or plots of kind meteogram at them")
         products = (self.products or ProductsConfig()).name
         names = [products, SCORES, *(output.name for output in self.outputs), *(plot.name for plot in self.plots)]
         if len(set(names)) < len(names):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from data_pipeline.config import UNKNOWN_KIND
@@ -62,13 +61,6 @@ def _is_pair(place: object) -> object:
     return place
 
 
-def _is_png(name: str) -> str:
-    """pydantic's own message is a regular expression."""
-    if not re.fullmatch(r"[\w.-]+\.png", name):
-        raise ValueError("expected the name of a file that ends in .png, of letters, digits, '.', '_' and '-'")
-    return name
-
-
 Place = Annotated[
     tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=360)]], BeforeValidator(_is_pair)
 ]
@@ -96,29 +88,6 @@ class CatchUp(Frozen):
 
     window: Duration = parse_duration("1 d")
     order: Order = "newest"
-
-
-class Plot(Frozen):
-    """A map, as ``sphercast plot`` draws it: ``lead`` in hours (none: the last), ``level`` in hPa."""
-
-    name: Annotated[str, AfterValidator(_is_png)]
-    variable: str
-    kind: Literal[
-        "mean", "spread", "mean_spread", "member", "stamps", "spaghetti", "probability", "quantile", "efi",
-        "difference", "wind", "chart",
-    ] = "mean"  # fmt: skip
-    level: int | None = None
-    lead: float | None = None
-    member: str | None = None
-    threshold: float | None = None
-    below: bool = False
-    quantile: float | None = Field(default=None, ge=0, le=1)
-    contours: tuple[float, ...] | None = None
-    against: str | None = None
-    climatology: str | None = None
-    region: str | None = None
-    projection: str | None = None
-    style: Literal["barbs", "streamlines", "quiver"] | None = None
 
 
 class Scores(Frozen):

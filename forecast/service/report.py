@@ -58,10 +58,11 @@ code { font-size: .82rem; overflow-wrap: anywhere; }
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG, and what it shows in words."""
+    """What it shows in words, and a PNG, or a GIF where ``kind`` says so."""
 
     words: str
-    png: bytes
+    content: bytes
+    kind: str = "png"
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _section(title: str, content: str) -> str:
 
 def _figures(pictures: Iterable[Picture]) -> str:
     return "\n".join(
-        f'<figure><img alt="{escape(own.words)}" src="data:image/png;base64,{b64encode(own.png).decode()}">'
+        f'<figure><img alt="{escape(own.words)}" src="data:image/{own.kind};base64,{b64encode(own.content).decode()}">'
         f"<figcaption>{escape(own.words)}</figcaption></figure>"
         for own in pictures
     )

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from forecast.training.distributed import shared_like
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,10 +25,10 @@ class MovingAverage:
     def update(self, module: nn.Module, step: int) -> None:
         """Take in the weights after step number ``step`` (from 1)."""
         decay = min(1 - 1 / self.horizon, (1 + step) / (10 + step))
-        for name, value in module.state_dict().items():
-            self.weights[name].lerp_(value, 1 - decay)
+        values = [value.detach() for value in module.state_dict().values()]
+        torch._foreach_lerp_(list(self.weights.values()), values, 1 - decay)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Go on from ``weights``; a KeyError or RuntimeError if they are another network's."""
         for name, value in self.weights.items():
-            value.copy_(weights[name])
+            value.copy_(shared_like(weights[name], value))

@@ -3,211 +3,266 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import sys
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
-from data_pipeline.dataset import Sample, StoreDataset
-from data_pipeline.errors import CheckpointError, DataError, SphercastError
+from data_pipeline.dataset import Request
+from data_pipeline.errors import CheckpointError, ConfigError, SphercastError
 from data_pipeline.progress import track
-from data_pipeline.publish import only_one_in, write_text
-from data_pipeline.store import TrainingStore, open_store
+from data_pipeline.publish import only_one_in
 from forecast.checkpoint import save_checkpoint
-from forecast.forecaster import Forecaster, static_features
-from forecast.normalizer import Normalizer
+from forecast.config import CHECKPOINT
+from forecast.training.distributed import ALONE, World, averaging, gathered, shard, whole
 from forecast.training.ema import MovingAverage
+from forecast.training.metrics import Metrics
+from forecast.training.objectives import Learner, Task, crps_loss, denoising_loss, mean_loss, mirrored
+from forecast.training.optimizers import Optimizers, learning_rate
+from forecast.training.preparing import Prepared, prepare
+from forecast.training.randomness import StepRandom, draw_hours, draw_indices
 from forecast.training.state import restore_state, save_state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from torch import Tensor
 
-    from forecast.config import Experiment, TrainingConfig
-
-
-class Parts(TypedDict):
-    """What of a run its state holds."""
-
-    module: torch.nn.Module
-    average: MovingAverage
-    optimizer: torch.optim.Optimizer
-
+    from data_pipeline.dataset import Sample
+    from data_pipeline.joined_dataset import JoinedDataset
+    from forecast.config import Experiment
+    from forecast.training.config import TrainingConfig
 
 VALIDATION_SAMPLES = 64
 
 
-def train(experiment: Experiment, *, progress: bool = True) -> Path:
-    """Train, or go on training, and return the path of the finished checkpoint.
+def train(experiment: Experiment, *, progress: bool = True, world: World = ALONE) -> Path:
+    """Train, or go on training, and return the path of the finished checkpoint. All processes of ``world`` do it.
 
     Raises
     ------
+    ConfigError
+        If the batch cannot be shared out between the processes.
     DataError
         If the store is missing, or built for other channels or another grid than the experiment's.
+    CheckpointError
+        If the folder or the checkpoint to start from is another network's.
     SphercastError
-        If the loss is not finite; the message names the step and the samples.
+        If the loss or its gradient is not finite; the message names the step and the samples.
     """
-    config = experiment.training
-    store = open_store(experiment.data.store)
-    forecaster = _untrained(experiment, store)
-    step_length = forecaster.step_length
-    samples = StoreDataset(store, experiment.data.training_period, step_length, flat_cache=config.flat_cache)
-    if progress:
-        print(samples.describe(), file=sys.stderr)
-    held_out = StoreDataset(store, config.validation_period, step_length)
-    path = config.folder / "checkpoint.safetensors"
-    with only_one_in(config.folder):
-        average = _fit(forecaster, samples, held_out, config, _digest(experiment), progress=progress)
-        forecaster.denoiser.load_state_dict(average.weights)
-        save_checkpoint(forecaster, path, _provenance(experiment))
+    config, progress = experiment.training, progress and world.writes
+    _require_equal_shares(config, world)
+    with _alone_in(config.folder, world):
+        with world.first_alone() if config.flat_cache else nullcontext():
+            prepared = prepare(experiment, world)
+        if progress:
+            print(prepared.samples.describe(), file=sys.stderr)
+        average = Run.begin(prepared, config, _digest(experiment), world).fit(progress=progress)
+        weights, path = gathered(average.weights, world), config.folder / CHECKPOINT
+        if world.writes:
+            save_checkpoint(prepared.learner.forecaster, path, _provenance(experiment), weights)
     return path
 
 
-def _untrained(experiment: Experiment, store: TrainingStore) -> Forecaster:
-    channels = experiment.data.channels
-    if store.channels != channels:
-        raise DataError(f"{store.path} holds {store.channels.names}, the config asks for {channels.names}; rebuild it")
-    grid = experiment.data.grid.build()
-    if not store.grid.matches(grid):
-        raise DataError(f"{store.path} is on the {store.grid}, the config asks for the {grid}; rebuild it")
-    torch.manual_seed(experiment.training.seed)
-    normalizer = Normalizer.of(store.statistics, experiment.model.step_hours)
-    static = static_features(store.static[1], store.grid)
-    return Forecaster.create(
-        channels, store.grid, normalizer=normalizer, static=static, model=experiment.model, sampler=experiment.sampler
-    )
+@contextmanager
+def _alone_in(folder: Path, world: World) -> Iterator[None]:
+    """The processes together, and no others, from when process 0 has the folder until all are ready."""
+    with only_one_in(folder) if world.writes else nullcontext():
+        world.wait()
+        yield
+        world.wait()
 
 
-def _fit(
-    forecaster: Forecaster, samples: StoreDataset, held_out: StoreDataset, config: TrainingConfig, digest: str, *,
-    progress: bool,
-) -> MovingAverage:  # fmt: skip
-    denoiser = forecaster.denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(
-        denoiser.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
-    )
-    average = MovingAverage(denoiser, config.ema_steps)
-    parts: Parts = {"module": denoiser, "average": average, "optimizer": optimizer}
-    done = restore_state(config.folder, digest, **parts)
-    if done > config.steps:
-        folder = config.folder
-        raise CheckpointError(
-            f"{folder} has {done} steps, the config asks for {config.steps}; raise it, or empty the folder"
+def _require_equal_shares(config: TrainingConfig, world: World) -> None:
+    if config.batch_size % (world.size * config.accumulate):
+        raise ConfigError(
+            f"batch_size {config.batch_size} is not a multiple of {world.size} processes x accumulate "
+            f"{config.accumulate}; change one of them"
         )
-    denoiser.train()
-    steps = range(done, config.steps)
-    batches = samples.batches(draw_indices(len(samples), config.batch_size, config.seed, step) for step in steps)
-    shown = track(steps, "training", "step", start=done, total=config.steps, enabled=progress)
-    for step, batch in zip(shown, batches, strict=True):
-        loss = _update(forecaster, batch, optimizer, config, step)
-        if not math.isfinite(loss):
-            indices = draw_indices(len(samples), config.batch_size, config.seed, step)
-            named = ", ".join(str(samples.times[int(i)]) for i in indices)
-            raise SphercastError(f"the loss is {loss} at step {step}, samples starting at {named}; lower learning_rate")
-        average.update(denoiser, step + 1)
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            _log(config.folder, step + 1, loss, validation_loss(forecaster, held_out, average, config))
-            save_state(config.folder, step + 1, digest, **parts)
-    return average
 
 
-def draw_indices(count: int, batch_size: int, seed: int, step: int) -> Tensor:
-    """Sample numbers of batch ``step``: epochs are permutations of ``range(count)``, cut without a gap."""
-    positions = np.arange(step * batch_size, (step + 1) * batch_size)
-    orders = {int(e): np.random.default_rng([seed, int(e)]).permutation(count) for e in set(positions // count)}
-    return torch.tensor([int(orders[int(position // count)][position % count]) for position in positions])
+@dataclass(frozen=True)
+class Run:
+    """A training on its way: what is learnt from, and the parts that a rerun restores."""
+
+    learner: Learner
+    samples: JoinedDataset
+    held_out: JoinedDataset
+    config: TrainingConfig
+    digest: str
+    average: MovingAverage
+    optimizers: Optimizers
+    world: World = ALONE
+
+    @classmethod
+    def begin(cls, prepared: Prepared, config: TrainingConfig, digest: str, world: World = ALONE) -> Run:
+        """At the first step."""
+        denoiser = prepared.learner.forecaster.denoiser
+        if config.shard and world.size > 1:
+            shard(denoiser.network)
+        average, optimizers = MovingAverage(denoiser, config.ema_steps), Optimizers(denoiser, config)
+        return cls(*prepared, config, digest, average, optimizers, world)
+
+    @property
+    def denoiser(self) -> torch.nn.Module:
+        """What is trained."""
+        return self.learner.forecaster.denoiser
+
+    def fit(self, *, progress: bool) -> MovingAverage:
+        """Make the steps that are still to be made, and return the averaged weights."""
+        config = self.config
+        done = self._restore()
+        metrics = Metrics(config.folder, done, tensorboard=config.tensorboard) if self.world.writes else None
+        self.denoiser.train()
+        steps = range(done, config.steps)
+        shown = track(steps, "training", "step", start=done, total=config.steps, enabled=progress)
+        last: tuple[int, Tensor, Tensor] | None = None
+        for step, batch in zip(shown, self.samples.batches(map(self._request, steps)), strict=True):
+            loss, norm = self._update(batch, step)
+            self.average.update(self.denoiser, step + 1)
+            if last:
+                self._require_finite(*last)
+            last = step, loss, norm
+            if (step + 1) % config.log_every == 0:
+                self._require_finite(*last)
+                if metrics:
+                    metrics.add(step + 1, loss=loss, gradient_norm=norm, learning_rate=learning_rate(step, config))
+            if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+                self._require_finite(*last)
+                validation_loss = self.validation_loss()
+                if metrics:
+                    metrics.add(step + 1, validation_loss=validation_loss)
+                self._save(step + 1)
+        return self.average
+
+    def _restore(self) -> int:
+        folder = self.config.folder
+        done = restore_state(
+            folder, self.digest, module=self.denoiser, average=self.average, optimizers=self.optimizers
+        )
+        if done > self.config.steps:
+            steps = self.config.steps
+            raise CheckpointError(
+                f"{folder} has {done} steps, the config asks for {steps}; raise it, or empty the folder"
+            )
+        if self.world.sum(torch.tensor(float(done))) != done * self.world.size:
+            raise CheckpointError(
+                f"process {self.world.rank} found {done} steps in {folder}, another process others; "
+                "put it on a disk that all processes see"
+            )
+        return done
+
+    def _save(self, done: int) -> None:
+        save_state(
+            self.config.folder, done, self.digest, module=self.denoiser, average=self.average,
+            optimizers=self.optimizers, keep=self.config.keep, world=self.world,
+        )  # fmt: skip
+
+    def _request(self, step: int) -> Request:
+        """Steps of other lengths are learnt one at a time: the state before a second step would be missing."""
+        config, model = self.config, self.learner.forecaster.model
+        own = self.world.rows(config.batch_size)
+        indices = draw_indices(len(self.samples), config.batch_size, config.seed, step)[own.start : own.stop]
+        if not model.other_step_hours:
+            return Request(indices, config.rollout_at(step))
+        hours = draw_hours((model.step_hours, *model.other_step_hours), config.seed, step)
+        return Request(indices, config.rollout_at(step) if hours == model.step_hours else 1, hours)
+
+    def _update(self, batch: Sample, step: int) -> tuple[Tensor, Tensor]:
+        """The loss of a step, and the norm of its gradients before they are cut."""
+        config, own = self.config, self.world.rows(self.config.batch_size)
+        task = Task(batch, self._static(len(own)), self._request(step).hours)
+        if config.mirror:
+            task = mirrored(task, self.learner.forecaster, own.start)
+        device, size = batch.current.device, len(own) // config.accumulate
+        total = torch.zeros((), device=device)
+        for start in range(0, len(own), size):
+            random = StepRandom(config.seed, step, device, config.batch_size, own[start : start + size])
+            loss = self._shared_loss(task.rows(start, start + size), random) / config.accumulate
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        norm = whole(torch.nn.utils.clip_grad_norm_(self.denoiser.parameters(), config.clip_norm))
+        self.optimizers.step(step)
+        self.denoiser.zero_grad(set_to_none=True)
+        return self.world.sum(total) / self.world.size, norm
+
+    @cached_property
+    def _shared_loss(self) -> Callable[[Task, StepRandom], Tensor]:
+        """``loss``, whose gradients are those of all processes."""
+        alone_or_sharded = self.world.size == 1 or self.config.shard
+        return self.loss if alone_or_sharded else averaging(self.denoiser, self.loss)
+
+    def _static(self, count: int) -> Tensor:
+        static = self.learner.forecaster.static
+        return static.expand(count, *static.shape)
+
+    def loss(self, task: Task, random: StepRandom) -> Tensor:
+        """What the stage minimises."""
+        objective = self.config.objective
+        with torch.autocast(task.static.device.type, torch.bfloat16, enabled=self.config.bfloat16):
+            if objective.kind == "denoising":
+                return denoising_loss(self.learner, task, random)
+            if objective.kind == "mean":
+                return mean_loss(self.learner, task, objective)
+            return crps_loss(self.learner, task, objective, random)
+
+    @torch.no_grad()
+    @torch.compiler.set_stance("force_eager")  # type: ignore[untyped-decorator]
+    def validation_loss(self) -> float:
+        """The loss of the averaged weights on evenly spaced samples of the validation period, always the same noise.
+
+        A process without rows of a part computes one all the same: sharded weights are fetched by all at once.
+        """
+        denoiser, config = self.denoiser, self.config
+        current = {name: value.clone() for name, value in denoiser.state_dict().items()}
+        denoiser.load_state_dict(self.average.weights)
+        denoiser.eval()
+        indices = torch.linspace(0, len(self.held_out) - 1, min(VALIDATION_SAMPLES, len(self.held_out))).long()
+        losses = []
+        for number, part in enumerate(torch.split(indices, config.batch_size)):
+            own = self.world.rows(len(part))
+            rows = own or range(1)
+            batch = self.held_out.batch(Request(part[rows.start : rows.stop]))
+            random = StepRandom(config.seed, 2**31 + number, batch.current.device, len(part), rows)
+            losses.append(len(own) * self.loss(Task(batch, self._static(len(rows))), random))
+        denoiser.load_state_dict(current)
+        denoiser.train()
+        return float(self.world.sum(torch.stack(losses).sum()) / len(indices))
+
+    def _require_finite(self, step: int, loss: Tensor, norm: Tensor) -> None:
+        """Asked one step late, so that a GPU has work while its answer is on the way."""
+        value, slope = torch.stack([loss, norm]).tolist()
+        if math.isfinite(value) and math.isfinite(slope):
+            return
+        indices = draw_indices(len(self.samples), self.config.batch_size, self.config.seed, step)
+        named = ", ".join(str(self.samples.time(int(i))) for i in indices)
+        found = f"the loss is {value:g} and its gradient {slope:g}"
+        raise SphercastError(f"{found} at step {step}, samples starting at {named}; lower learning_rate")
 
 
-def _update(
-    forecaster: Forecaster, batch: Sample, optimizer: torch.optim.Optimizer, config: TrainingConfig, step: int
-) -> float:
-    for group in optimizer.param_groups:
-        group["lr"] = config.learning_rate * _schedule(step, config)
-    loss = batch_loss(forecaster, batch, seed=config.seed, step=step, bfloat16=config.bfloat16, mirror=config.mirror)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(forecaster.denoiser.parameters(), config.clip_norm)
-    optimizer.step()
-    return loss.item()
-
-
-def batch_loss(
-    forecaster: Forecaster, batch: Sample, *, seed: int, step: int, bfloat16: bool, mirror: bool = False
-) -> Tensor:
-    """The denoising loss of one batch, with the noise and noise levels that belong to (seed, step)."""
-    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, step])))
-    torch.manual_seed(int(generator.integers(2**31)))
-    count, channels = batch.current.shape[:2]
-    noise = forecaster.noise.draw([generator], count * channels).reshape(batch.current.shape)
-    normal = torch.from_numpy(generator.standard_normal(count, dtype=np.float32))
-    s = forecaster.denoiser.process.draw_noise_levels(normal)
-    condition = forecaster.condition(batch.previous, batch.current, batch.forcings)
-    clean = forecaster.normalizer.increment(batch.current, batch.following)
-    if mirror:
-        clean, condition = _mirror_every_second(forecaster, clean, condition)
-    weights = torch.as_tensor(forecaster.grid.area_weights(), dtype=torch.float32)[:, None]
-    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        return forecaster.denoiser.loss(clean, noise, s, condition, weights)
-
-
-def _mirror_every_second(forecaster: Forecaster, clean: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-    """With north and south exchanged; signs turn scaled fields, as those that have one have a mean near nought."""
-    clean, condition = clean.clone(), condition.clone()
-    for fields, sign in zip((clean, condition), forecaster.mirror_signs(), strict=True):
-        fields[1::2] = fields[1::2].flip(-2) * sign
-    return clean, condition
-
-
-@torch.no_grad()
-def validation_loss(
-    forecaster: Forecaster, held_out: StoreDataset, average: MovingAverage, config: TrainingConfig
-) -> float:
-    """The loss of the averaged weights on evenly spaced samples of the validation period, always the same noise."""
-    denoiser = forecaster.denoiser
-    current = {name: value.clone() for name, value in denoiser.state_dict().items()}
-    denoiser.load_state_dict(average.weights)
-    denoiser.eval()
-    indices = torch.linspace(0, len(held_out) - 1, min(VALIDATION_SAMPLES, len(held_out))).long()
-    losses = [
-        len(part)
-        * batch_loss(forecaster, held_out.batch(part), seed=config.seed, step=2**31 + number, bfloat16=config.bfloat16)
-        for number, part in enumerate(torch.split(indices, config.batch_size))
-    ]
-    denoiser.load_state_dict(current)
-    denoiser.train()
-    return float(torch.stack(losses).sum() / len(indices))
-
-
-def _schedule(step: int, config: TrainingConfig) -> float:
-    """Linear warm-up, then half a cosine to zero."""
-    warm = min(1.0, (step + 1) / max(config.warmup_steps, 1))
-    return warm * 0.5 * (1 + math.cos(math.pi * step / config.steps))
-
-
-def _log(folder: Path, step: int, loss: float, validation: float) -> None:
-    """Add a line; those of steps that a resumed run repeats are replaced."""
-    path = folder / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    kept = [line for line in lines if json.loads(line)["step"] < step]
-    kept.append(json.dumps({"step": step, "loss": round(loss, 6), "validation_loss": round(validation, 6)}))
-    write_text(path, "\n".join(kept) + "\n")
+_FREE = {
+    "flat_cache", "folder", "steps", "save_every", "log_every", "keep", "residence", "device", "compile",
+    "checkpointing", "shard", "tensorboard",
+}  # fmt: skip
+"""What a resumed run may change: where it lies and runs, and how long it goes on."""
 
 
 def _digest(experiment: Experiment) -> str:
-    """What a resumed run must share with the one before: all but where it lies and how long it goes on."""
-    free = {"training": {"flat_cache", "folder", "steps", "save_every"}}
-    return hashlib.sha256(experiment.model_dump_json(exclude=free).encode()).hexdigest()
+    return hashlib.sha256(experiment.model_dump_json(exclude={"training": _FREE}).encode()).hexdigest()
 
 
 def _provenance(experiment: Experiment) -> dict[str, str]:
-    period = experiment.data.training_period
+    period, config = experiment.data.training_period, experiment.training
+    more = "".join(f", {store.name}" for store in config.more_stores)
     return {
-        "trained_on": f"{experiment.data.store.name}, {period.start} to {period.stop}",
+        "trained_on": f"{experiment.data.store.name}, {period.start} to {period.stop}{more}",
+        "objective": config.objective.kind,
         "config_sha256": _digest(experiment),
         "sphercast_version": version("sphercast"),
         "torch_version": torch.__version__,

@@ -10,10 +10,11 @@ import torch
 
 from data_pipeline import dataset as module
 from data_pipeline.config import Period
-from data_pipeline.dataset import Sample, StoreDataset
+from data_pipeline.dataset import Request, Sample, StoreDataset
 from data_pipeline.errors import DataError
 from data_pipeline.flat_cache import FlatCache
 from data_pipeline.forcings import forcings
+from data_pipeline.joined_dataset import JoinedDataset
 from data_pipeline.shards import Shards, shard_path
 from tests.data_pipeline.small_store import GRID, TIMES, small_fields, small_store
 
@@ -30,8 +31,8 @@ def store(tmp_path):
     return small_store(tmp_path / "store.zarr", FIELDS)
 
 
-def order(count: int, seed: int = 0) -> list[torch.Tensor]:
-    return list(torch.from_numpy(np.random.default_rng(seed).permutation(count)).split(4))
+def order(count: int, seed: int = 0) -> list[Request]:
+    return list(map(Request, torch.from_numpy(np.random.default_rng(seed).permutation(count)).split(4)))
 
 
 def assert_same(left: Sample, right: Sample) -> None:
@@ -47,13 +48,13 @@ def assert_same(left: Sample, right: Sample) -> None:
 def test_states_are_one_step_apart(store, residence) -> None:
     dataset = StoreDataset(store, ALL, HALF_DAY, residence=residence)
     assert len(dataset) == 30 - 2 * 2
-    sample = dataset.batch(torch.tensor([0, 25, 3]))
+    sample = dataset.batch(Request(torch.tensor([0, 25, 3])))
     for position, index in enumerate([0, 25, 3]):
         np.testing.assert_array_equal(sample.previous[position], FIELDS[index])
         np.testing.assert_array_equal(sample.current[position], FIELDS[index + 2])
-        np.testing.assert_array_equal(sample.following[position], FIELDS[index + 4])
+        np.testing.assert_array_equal(sample.following[0, position], FIELDS[index + 4])
         expected = forcings(TIMES[index + 4], HALF_DAY, GRID)
-        np.testing.assert_array_equal(sample.forcings[position], expected)
+        np.testing.assert_array_equal(sample.forcings[0, position], expected)
     assert sample.current.dtype == sample.forcings.dtype == torch.float32
 
 
@@ -63,7 +64,48 @@ def test_the_period_chooses(store, residence) -> None:
     dataset = StoreDataset(store, period, np.timedelta64(6, "h"), residence=residence)
     assert len(dataset) == 2
     np.testing.assert_array_equal(dataset.times, TIMES[4:8])
-    np.testing.assert_array_equal(dataset.batch(torch.tensor([1])).following[0], FIELDS[7])
+    np.testing.assert_array_equal(dataset.batch(Request(torch.tensor([1]))).following[0, 0], FIELDS[7])
+
+
+@pytest.mark.parametrize("residence", RESIDENCES)
+def test_steps_of_other_lengths_and_numbers(store, residence) -> None:
+    dataset = StoreDataset(store, ALL, HALF_DAY, reach=DAY, residence=residence)
+    assert len(dataset) == 30 - 2 - 4
+    for hours, steps, ahead in ((None, 2, (2, 4)), (6, 3, (1, 2, 3)), (24, 1, (4,))):
+        sample = dataset.batch(Request(torch.tensor([5, 0]), steps, hours))
+        assert sample.following.shape[:2] == sample.forcings.shape[:2] == (steps, 2)
+        for row, index in enumerate((5, 0)):
+            np.testing.assert_array_equal(sample.previous[row], FIELDS[index])
+            np.testing.assert_array_equal(sample.current[row], FIELDS[index + 2])
+            for step, lags in enumerate(ahead):
+                np.testing.assert_array_equal(sample.following[step, row], FIELDS[index + 2 + lags])
+                length = np.timedelta64(hours or 12, "h")
+                known = forcings(TIMES[index + 2 + lags], length, GRID)
+                np.testing.assert_array_equal(sample.forcings[step, row], known)
+    with pytest.raises(DataError, match="steps as far as 36 h, expected 24 h at most; set a longer reach"):
+        dataset.batch(Request(torch.tensor([0]), 3))
+
+
+@pytest.mark.parametrize("residence", RESIDENCES)
+def test_several_stores_are_one(tmp_path, store, residence) -> None:
+    other = small_store(tmp_path / "other.zarr", small_fields(12, seed=3))
+    parts = [StoreDataset(each, ALL, HALF_DAY, residence=residence) for each in (store, other)]
+    joined = JoinedDataset(parts)
+    assert len(joined) == sum(map(len, parts)) == 26 + 8
+    requests = [*order(34), Request(torch.tensor([33, 26])), Request(torch.tensor([3]))]
+    for request, sample in zip(requests, joined.batches(requests), strict=True):
+        assert_same(sample, joined.batch(request))
+        for row, index in enumerate(request.indices.tolist()):
+            part, place = (parts[0], index) if index < 26 else (parts[1], index - 26)
+            alone = part.batch(Request(torch.tensor([place])))
+            assert torch.equal(sample.current[row], alone.current[0])
+            assert torch.equal(sample.following[:, row], alone.following[:, 0])
+            assert torch.equal(sample.forcings[:, row], alone.forcings[:, 0])
+            assert joined.time(index) == part.times[place]
+    assert joined.describe().count("\n") == 1
+    for index in (-1, 34):
+        with pytest.raises(DataError, match="got sample"):
+            joined.batch(Request(torch.tensor([index])))
 
 
 # wherever it lives
@@ -77,12 +119,12 @@ def test_the_same_bits_wherever_they_live(tmp_path, half: bool) -> None:
     places += [{"residence": residence, "flat_cache": tmp_path / "flat"} for residence in RESIDENCES]
     datasets = [StoreDataset(store, LATER, HALF_DAY, threads=2, **place) for place in places]
     batches = order(len(datasets[0]))
-    for indices, *samples in zip(batches, *(dataset.batches(batches) for dataset in datasets), strict=True):
-        np.testing.assert_array_equal(samples[0].previous, physical[8 + indices])
-        np.testing.assert_array_equal(samples[0].following, physical[8 + indices + 4])
+    for request, *samples in zip(batches, *(dataset.batches(batches) for dataset in datasets), strict=True):
+        np.testing.assert_array_equal(samples[0].previous, physical[8 + request.indices])
+        np.testing.assert_array_equal(samples[0].following[0], physical[8 + request.indices + 4])
         for sample, dataset in zip(samples, datasets, strict=True):
             assert_same(sample, samples[0])
-            assert_same(dataset.batch(indices), samples[0])
+            assert_same(dataset.batch(request), samples[0])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -104,11 +146,11 @@ def test_a_kept_sample_stays_what_it_is(tmp_path, residence, half: bool) -> None
     store = small_store(tmp_path / "s.zarr", FIELDS, half=half)
     dataset = StoreDataset(store, ALL, HALF_DAY, residence=residence)
     batches = order(len(dataset)) * 3
-    for sample, indices in zip(list(dataset.batches(batches)), batches, strict=True):
-        assert_same(sample, dataset.batch(indices))
-    sample = dataset.batch(torch.tensor([3]))
+    for sample, request in zip(list(dataset.batches(batches)), batches, strict=True):
+        assert_same(sample, dataset.batch(request))
+    sample = dataset.batch(Request(torch.tensor([3])))
     sample.current.zero_()
-    np.testing.assert_array_equal(dataset.batch(torch.tensor([3])).current, store.read([5]))
+    np.testing.assert_array_equal(dataset.batch(Request(torch.tensor([3]))).current, store.read([5]))
 
 
 def test_the_order_may_be_endless(store) -> None:
@@ -131,7 +173,7 @@ def test_memory_where_it_fits_in_half_of_what_is_free(store, monkeypatch) -> Non
         f"26 samples of {store.path} in memory (1.15e-05 GB, 2.3e-05 GB of memory free"
     )
     monkeypatch.setattr(Shards, "read_into", lambda *_: pytest.fail("read the store again"))
-    dataset.batch(torch.tensor([0]))
+    dataset.batch(Request(torch.tensor([0])))
 
 
 def test_disk_where_it_does_not(store, monkeypatch) -> None:
@@ -154,10 +196,10 @@ def test_a_device_that_is_full_is_said(store, monkeypatch) -> None:
 def test_a_flat_cache_is_made_and_read(store, tmp_path, monkeypatch) -> None:
     dataset = StoreDataset(store, ALL, HALF_DAY, residence="disk", flat_cache=tmp_path / "flat")
     monkeypatch.setattr(Shards, "read_into", lambda *_: pytest.fail("read the store"))
-    np.testing.assert_array_equal(dataset.batch(torch.tensor([2])).previous[0], FIELDS[2])
+    np.testing.assert_array_equal(dataset.batch(Request(torch.tensor([2]))).previous[0], FIELDS[2])
     monkeypatch.setattr(FlatCache, "read_into", lambda *_: pytest.fail("read the cache"))
     with pytest.raises(pytest.fail.Exception, match="read the cache"):
-        dataset.batch(torch.tensor([2]))
+        dataset.batch(Request(torch.tensor([2])))
 
 
 # what is refused
@@ -187,9 +229,9 @@ def test_missing_values_are_refused(tmp_path) -> None:
 def test_samples_outside_are_refused(store, residence, index: int) -> None:
     dataset = StoreDataset(store, ALL, HALF_DAY, residence=residence)
     with pytest.raises(DataError, match=rf"got sample {index} of .*, expected one of 0\.\.25"):
-        dataset.batch(torch.tensor([3, index]))
+        dataset.batch(Request(torch.tensor([3, index])))
     with pytest.raises(DataError, match=f"got sample {index}"):
-        list(dataset.batches([torch.tensor([index])]))
+        list(dataset.batches([Request(torch.tensor([index]))]))
 
 
 @pytest.mark.parametrize("residence", RESIDENCES)

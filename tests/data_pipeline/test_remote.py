@@ -17,9 +17,10 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
 from data_pipeline import remote, retries
+from data_pipeline.addresses import is_url
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
-from data_pipeline.remote import is_url, local_copy, open_zarr_store, remote_store
+from data_pipeline.remote import local_copy, open_zarr_store, remote_store
 from data_pipeline.retries import Attempts, Patience, is_passing, retry_after, said, status
 from data_pipeline.sources import FilesSource
 from data_pipeline.sources.opening import open_raw

@@ -58,6 +58,16 @@ def test_a_meteogram_picks_its_panels():
     assert legend(figure) == ["median", "middle 50 % of members", "middle 80 %", "all members"]
 
 
+def test_usual_panels_without_values_are_left_out_and_said():
+    run = mock_forecast(5)
+    run["v_component_of_wind"][..., 0, :, :] = np.nan
+    figure = drawn("profile", run)
+    assert titles(figure) == ["Temperature (°C)"]
+    assert any("wind_speed has values on 1 of its levels at Vienna" in text.get_text() for text in figure.texts)
+    with pytest.raises(DataError, match="wind_speed has values on 1 of its levels"):
+        drawn("profile", run, variables=["temperature", "wind_speed"])
+
+
 def test_boxes_are_the_quantiles_of_the_members():
     run = mock_forecast(9)
     (axes,) = drawn("meteogram", run, variables=["mean_sea_level_pressure"]).axes

@@ -14,6 +14,7 @@ from evaluation.plots.places import PLACE_KINDS
 from evaluation.plots.style import STYLES, field_palette
 from forecast.cli_plot import Kind
 from tests.evaluation.mock_maps import (
+    GRID,
     OCEAN,
     MockClimatology,
     bars,
@@ -123,6 +124,20 @@ def test_the_index_is_near_one_where_all_members_are_beyond_the_climate(forecast
     assert colour_at(usual, *OCEAN) == pytest.approx(WHITE)
     assert bars(warm)[0].get_xlabel() == "Extreme forecast index"
     assert words(warm)[2].startswith("1: all members above the climate")
+
+
+def test_lines_of_an_index_are_the_shifts_of_both_tails(forecast):
+    """The climate is 14 °C at 90 %, 14.9 °C at 99 %, and 6 and 5.1 °C at the other end."""
+    members = forecast.copy()
+    members["2m_temperature"] = 0 * members["2m_temperature"] + 283.15 + 12.0 * members["latitude"] / GRID.latitude[0]
+    figure = figure_of(members, "efi", "2m_temperature", climatology=MockClimatology(), projection="plate_carree")
+    _, upper, lower = contours(panels(figure)[0])
+    assert upper.levels.tolist() == lower.levels.tolist() == [0.0, 1.0, 2.0, 5.0]
+    for drawn, sign in ((upper, 1), (lower, -1)):
+        for shift, path in zip(drawn.levels, drawn.get_paths(), strict=True):
+            latitude = GRID.latitude[0] * sign * (4.9 + 0.9 * shift) / 12.0
+            assert path.vertices[:, 1].mean() == pytest.approx(latitude, abs=1.0)
+    assert "shift of tails (0, 1, 2, 5, 8), above and (dashed) below" in words(figure)[2]
 
 
 def test_a_difference_is_ours_minus_theirs(forecast):

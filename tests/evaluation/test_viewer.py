@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from evaluation.readers import open_run
 from evaluation.viewer.catalogue import Selection
 from evaluation.viewer.encoding import quantize
 from evaluation.viewer.pieces import Pieces
-from evaluation.viewer.series import PERCENTS, quantiles
+from evaluation.viewer.products import PERCENTS
 from tests.evaluation.mock_maps import GRID, mock_forecast
 from tests.evaluation.viewed import HOSTILE, Opened, content, values, written
 
@@ -102,35 +104,28 @@ def test_series_are_quantiles_at_every_lead(pieces: Pieces, run: xr.Dataset) -> 
         )  # fmt: skip
 
 
-@given(arrays(np.float64, (5, 3), elements=st.floats(-100, 100) | st.just(np.nan)))
-def test_quantiles_are_numpys(members: np.ndarray) -> None:
-    expected = [np.quantile(column, np.array(PERCENTS) / 100) for column in members.T]
-    np.testing.assert_allclose(quantiles(members).T, expected, atol=1e-9)
-
-
 class Unreadable:
     grid = GRID
 
-    def ensemble(self, *_: object) -> None:
+    def moment(self, *_: object) -> None:
         raise DataError("read again")
 
 
-unreadable = Unreadable()
-
-
-def test_a_block_is_read_once_and_the_oldest_are_forgotten(path: Path, opened: Opened) -> None:
+def test_a_block_is_read_once_and_the_oldest_are_forgotten(
+    path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pieces = opened(path)
     first = pieces.make("series/a/0/0/0")
-    before = pieces.sides["a"]
-    pieces.sides = {"a": unreadable}
+    meteograms, blocks = pieces._meteograms, pieces._meteograms._blocks
+    monkeypatch.setattr(meteograms, "_members", Unreadable().moment)
     assert pieces.make("series/a/0/0/0") == first
     assert content(pieces.make("series/a/0/1/0"))["refused"] == "read again"
-    pieces.sides = {"a": before}
+    monkeypatch.undo()
     for variable, level in ((0, 1), (1, 0), (2, 0), (3, 0), (4, 0)):
         pieces.make(f"series/a/{variable}/{level}/0")
-    blocks = pieces._blocks
-    assert len(blocks._blocks) == len(list(blocks.folder.iterdir())) == 6
-    blocks.get(("a", 9, 9), lambda lead: before.ensemble("2m_temperature", None, lead), 1, None)
+    assert len(blocks._blocks) == len(list(blocks.folder.iterdir())) == 5  # two components of wind are those of speed
+    for number in range(3):
+        blocks.get(("a", "more", number), lambda lead: np.zeros((2, 3, 4)), 1)
     assert len(list(blocks.folder.iterdir())) == 6
     folder = blocks.folder
     pieces.close()
@@ -224,6 +219,13 @@ def test_stopped_members_are_said_and_do_not_spoil_the_others(tmp_path: Path, op
     series = content(pieces.make("series/a/1/0/0"))
     assert series["gaps"][0]["lead"] == 2
     assert np.isnan(values(pieces.make("series/a/1/0/0"))[2]).all()
+
+
+def test_opening_a_netcdf_file_imports_no_zarr_no_compiler_and_no_network() -> None:
+    """They take longer than the first map."""
+    code = "import sys, evaluation.viewer.pieces as _; print({'dask', 'zarr', 'numba', 'aiohttp'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_a_field_without_any_value_is_refused_in_words(tmp_path: Path, opened: Opened) -> None:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
 from evaluation.plots.fields import select
 from evaluation.plots.grids import onto
 from evaluation.readers import open_run
+from evaluation.viewer.export import export
 from evaluation.viewer.sides import OtherSide
 from tests.evaluation.layouts import earth2studio, weatherbench2
 from tests.evaluation.mock_maps import mock_forecast
@@ -20,8 +22,6 @@ from tests.evaluation.viewed import Opened, content, values, written
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import xarray as xr
 
 
 @pytest.fixture
@@ -42,6 +42,19 @@ def test_another_forecast_is_shown_at_the_same_valid_times(path: Path, tmp_path:
     assert pieces.make("field/b/1/0/1/m2") is None
     series = content(pieces.make("series/b/1/0/0"))
     assert [gap["lead"] for gap in series["gaps"]] == [0]
+
+
+def test_an_export_has_no_piece_that_only_refuses(path: Path, tmp_path: Path, opened: Opened) -> None:
+    """Constant fields have no thresholds; the other forecast lacks a lead and variables, which the page knows."""
+    kept = written(tmp_path / "two.nc", mock_forecast(members=2).isel(lead_time=[0, 1]))
+    with xr.open_dataset(kept, engine="netcdf4") as data:
+        data[["geopotential"]].to_netcdf(tmp_path / "other.nc", engine="netcdf4")
+    export(opened(path, against=str(tmp_path / "other.nc")), tmp_path / "page", print)
+    folder = tmp_path / "page" / "pieces"
+    assert not [own for own in folder.rglob("*.js") if b'"refused"' in own.read_bytes()]
+    assert (folder / "field/a/0/0/2/mean.js").exists()
+    absent = ("field/b/0/0/2/mean", "field/d/0/0/2/mean", "field/b/1/0/0/mean", "series/b/1/0/0", "field/a/1/0/0/p0")
+    assert not any((folder / f"{own}.js").exists() for own in absent)
 
 
 def test_the_difference_is_mean_minus_mean(path: Path, tmp_path: Path, opened: Opened) -> None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from forecast.config import Experiment
+
 MEMORY = 0.5
 """Correlation of a state of the world with the one 12 h before."""
 
@@ -152,6 +154,16 @@ def store(write_config: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
     return open_store(build(config.data, progress=False))
 
 
+@pytest.fixture
+def experiment(tmp_path: Path, write_config: Callable[..., Path], store: TrainingStore) -> Callable[..., Experiment]:
+    """The small experiment on the session's store; keywords change it."""
+
+    def make(**changes: Any) -> Experiment:
+        return load_experiment(write_config(tmp_path, data__store=str(store.path), **changes))
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def make_forecaster(channels: Channels, grid: Grid) -> Callable[..., Forecaster]:
     """Forecasters with random weights (the zero-initialised ones too), so that every input counts."""
@@ -159,8 +171,9 @@ def make_forecaster(channels: Channels, grid: Grid) -> Callable[..., Forecaster]
     def make(seed: int = 0, sampler: SamplerConfig | None = None, **model: Any) -> Forecaster:
         torch.manual_seed(seed)
         mean, std = torch.tensor([SCALES[c.variable_name] for c in channels]).T[:, :, None, None]
+        others = {hours: 0.2 * hours**0.5 * std for hours in model.get("other_step_hours", ())}
         created = Forecaster.create(
-            channels, grid, normalizer=Normalizer(mean, std, 0.7 * std),
+            channels, grid, normalizer=Normalizer(mean, std, 0.7 * std, others),
             static=static_features(np.random.default_rng(2).normal(size=(1, *grid.shape)), grid),
             model=ModelConfig(**{"widths": (8, 16), "step_hours": 12, **model}),
             sampler=sampler or SamplerConfig(name="heun", steps=3),

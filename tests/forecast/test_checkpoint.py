@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,28 @@ def test_equal_forecasters_make_equal_files(forecaster: Forecaster, saved: Path,
     for name in "abcd":
         save_checkpoint(forecaster, tmp_path / name, {"trained_on": "nothing"})
         assert (tmp_path / name).read_bytes() == saved.read_bytes()
+
+
+def test_scales_of_other_steps_are_kept(
+    make_forecaster: Callable[..., Forecaster], initial: InitialState, tmp_path: Path
+) -> None:
+    made = make_forecaster(other_step_hours=[6, 24])
+    others = {hours: hours / 12 * made.normalizer.tendency_std for hours in (6, 24)}
+    made = replace(made, normalizer=replace(made.normalizer, others=others))
+    path = tmp_path / "many.safetensors"
+    save_checkpoint(made, path, {})
+    loaded, noise = load_checkpoint(path), torch.randn(1, 7, 8, 16)
+    for hours in (6, 12, 24):
+        first, second = (
+            one.step(initial.previous[None], initial.current[None], initial.time, noise, hours=hours)
+            for one in (made, loaded)
+        )
+        assert torch.equal(first, second)
+    _, tensors = read_tensors(path)
+    del tensors["tendency_std.6"]
+    save_file(tensors, path, metadata=read_tensors(path)[0])
+    with pytest.raises(CheckpointError, match=r"do not fit together .*tendency_std\.6"):
+        load_checkpoint(path)
 
 
 def test_half_precision_weights_load_as_single(

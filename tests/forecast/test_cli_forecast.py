@@ -9,14 +9,18 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import xarray as xr
+
+from forecast.checkpoint import save_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from data_pipeline.store import TrainingStore
+    from forecast.forecaster import Forecaster
 
     from .conftest import Run
 
@@ -128,6 +132,50 @@ def test_members_of_an_ensemble_analysis(
     assert "states.nc is no ensemble analysis; give one, or perturb it with --perturb noise or lagged" in plain
 
 
+@pytest.fixture
+def several_steps(make_forecaster: Callable[..., Forecaster], checkpoint: Path) -> Path:
+    """A model of 24 h steps that knows those of 6, 12 and 18 h too, in place of the usual one."""
+    save_checkpoint(make_forecaster(step_hours=24, other_step_hours=(6, 12, 18)), checkpoint, {})
+    return checkpoint
+
+
+def test_output_on_the_way(several_steps: Path, forecasts: Callable[..., list[str]], tmp_path: Path) -> None:
+    forecasts("--out", "a/f.nc", "--members", 2, "--output-hours", 6)
+    forecasts("--out", "b/f.nc", "--members", 2)
+    often, plain = opened(tmp_path / "a" / "f.nc"), opened(tmp_path / "b" / "f.nc")
+    assert often["forecast_period"].values.tolist() == [6, 12, 18, 24]
+    xr.testing.assert_equal(often.isel(time=[3]).drop_vars("steps_completed"), plain.drop_vars("steps_completed"))
+    assert often.attrs["model_steps"] == "steps of 24 h with output every 6 h from the same noise"
+    assert "model_steps" not in plain.attrs
+    manifest = json.loads((tmp_path / "a" / "f.manifest.json").read_text())
+    assert (manifest["steps"], manifest["step_hours"], manifest["hours_complete"]) == (4, 6, 24)
+
+
+def test_shorter_steps(
+    several_steps: Path, forecasts: Callable[..., list[str]], fails: Callable[..., str], tmp_path: Path
+) -> None:
+    forecasts("--out", "f.nc", "--members", 3, "--step-hours", 12, "--perturb", "noise")
+    written = opened(tmp_path / "f.nc")
+    assert written["forecast_reference_time"].values == np.datetime64("2000-01-02T00"), "the first with all before it"
+    assert written["forecast_period"].values.tolist() == [12, 24]
+    words = ("forecast", several_steps, "--data", "states.nc", "--out", "g.nc", "--step-hours", 12)
+    line = fails(*words, "--init", "2000-01-01T12")
+    assert "no state at 1999-12-31T12, 2000-01-01T00" not in line
+    assert "no state at 1999-12-31T12; they hold 240 times" in line
+    assert "A forecast needs 1999-12-31T12, 2000-01-01T00, 2000-01-01T12; choose another --init" in line
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--step-hours", 8], "got steps of 8 h (step_hours), but the model knows steps of 6, 12, 18, 24 h; choose one"),
+    (["--output-hours", 8], "takes steps of 8, 16 h too (output_hours), but the model knows steps of 6, 12, 18, 24 h"),
+    (["--output-hours", 6, "--days", 0.1], "got 0.1 days, expected a multiple of the time between outputs of 6 h"),
+])  # fmt: skip
+def test_steps_that_cannot_be(
+    several_steps: Path, states: Path, fails: Callable[..., str], words: list[object], said: str
+) -> None:
+    assert said in fails("forecast", several_steps, "--data", states, "--out", "f.nc", *words)
+
+
 # what it refuses
 
 
@@ -135,7 +183,7 @@ def test_members_of_an_ensemble_analysis(
     (["--memory", "1MB"], "one member takes"),
     (["--memory", "much"], "got --memory 'much', expected a size as in 4GiB or 500MB; mend it"),
     (["--scheduler", "tcp://127.0.0.1:9"], "no dask scheduler answers at 'tcp://127.0.0.1:9'; start one with"),
-    (["--device", "cuda:7"], "got --device 'cuda:7', expected one of: cpu; choose one that is there"),
+    (["--device", "cuda:7"], "got device 'cuda:7', expected one of: cpu; choose one that is there"),
     (["--perturb", "lagged", "--lag", "12"], "with lagged perturbations from 2000-01-01T12 need states back to"),
     (["--lag", "12"], "got --lag without --perturb; give --perturb noise or lagged"),
     (["--perturb", "noise", "--lag", "12"], "got --lag with --perturb noise, which has none; leave it out"),

@@ -100,7 +100,6 @@ def test_missing_section(values: Values, problem: Callable[..., str]) -> None:
         ("model", "widths", [0]),
         ("model", "dropout", 1.5),
         ("model", "process", "flow"),
-        ("model", "network", "transformer"),
         ("training", "steps", 0),
         ("training", "steps", "many"),
         ("training", "learning_rate", -1),
@@ -145,7 +144,9 @@ def test_every_problem_is_named_at_once(values: Values, problem: Callable[..., s
 
 def test_step_must_be_a_multiple_of_the_interval(values: Values, problem: Callable[..., str]) -> None:
     values["model"]["step_hours"] = 18
-    expected = "model.step_hours 18 is not a multiple of data.interval_hours 12; change one of them"
+    expected = "model: steps of 18 h are no multiple of data.interval_hours 12; change one of them"
+    assert problem(values).endswith(expected)
+    values["model"] |= {"step_hours": 24, "other_step_hours": [18]}
     assert problem(values).endswith(expected)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from data_pipeline.errors import DataError
+from data_pipeline.errors import ConfigError, DataError
 from data_pipeline.forcings import FORCING_NAMES, forcings
 from data_pipeline.grid import Grid
-from forecast.config import SamplerConfig
+from forecast.config import ModelConfig, SamplerConfig
 from forecast.forecaster import Forecaster, check_grid, static_features
 
 if TYPE_CHECKING:
@@ -20,33 +20,105 @@ if TYPE_CHECKING:
     from forecast.rollout import InitialState
 
 
+def unet(levels: int) -> ModelConfig:
+    return ModelConfig(widths=(8,) * levels, step_hours=6)
+
+
 def batch_of(initial: InitialState, size: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
     return tuple(state.expand(size, *state.shape) for state in (initial.previous, initial.current))  # type: ignore[return-value]
 
 
-def test_condition_is_states_forcings_static_in_this_order(forecaster: Forecaster, initial: InitialState) -> None:
+def test_known_inputs_are_states_forcings_static_in_this_order(forecaster: Forecaster, initial: InitialState) -> None:
     previous, current = batch_of(initial)
     forcing = torch.randn(len(FORCING_NAMES), 8, 16)
-    condition = forecaster.condition(previous, current, forcing)
+    known = forecaster.known(previous, current, forcing)
     scales, count = forecaster.normalizer, len(forecaster.channels)
-    parts = condition.split([count, count, 3, len(forecaster.static)], dim=1)  # type: ignore[no-untyped-call]
+    parts = known.split([count, count, 3, len(forecaster.static)], dim=1)  # type: ignore[no-untyped-call]
     expected = (scales.state(previous), scales.state(current), forcing.expand(2, 3, 8, 16))
     assert all(torch.equal(got, want) for got, want in zip(parts, expected, strict=False))
     assert torch.equal(parts[3][1], forecaster.static)
 
 
-def test_training_and_sampling_see_the_same_condition(forecaster: Forecaster, initial: InitialState) -> None:
-    """The forcings of a step are those at its end, in the loop as in ``step``."""
-    seen = []
-    denoise = forecaster.denoiser.forward
-    try:
-        forecaster.denoiser.forward = lambda x, s, c: (seen.append(c), denoise(x, s, c))[1]  # type: ignore[method-assign, func-returns-value]
-        forecaster.step(*batch_of(initial, 1), initial.time, torch.zeros(1, 7, 8, 16))
-    finally:
-        del forecaster.denoiser.forward
-    end = forcings(initial.time + np.timedelta64(12, "h"), np.timedelta64(12, "h"), forecaster.grid)
-    expected = forecaster.condition(*batch_of(initial, 1), torch.from_numpy(end))
-    assert torch.equal(seen[0], expected)
+def test_forcings_and_static_fields_may_be_those_of_each_sample(forecaster: Forecaster, initial: InitialState) -> None:
+    previous, current = batch_of(initial)
+    forcing, static = torch.randn(2, 3, 8, 16), torch.randn(2, *forecaster.static.shape)
+    known = forecaster.known(previous, current, forcing, static)
+    assert torch.equal(known[:, 14:17], forcing)
+    assert torch.equal(known[:, 17:], static)
+
+
+def test_one_past_state_is_the_last(make_forecaster: Callable[..., Forecaster], initial: InitialState) -> None:
+    made = make_forecaster(past_states=1)
+    previous, current = batch_of(initial)
+    known = made.known(previous, current, torch.zeros(3, 8, 16))
+    assert known.shape[1] == 7 + 3 + len(made.static)
+    assert torch.equal(known[:, :7], made.normalizer.state(current))
+    noise = torch.randn(2, 7, 8, 16)
+    first, second = (made.step(before, current, initial.time, noise) for before in (previous, 2 * previous))
+    assert torch.equal(first, second)
+
+
+def seen_by(forecaster: Forecaster, initial: InitialState, hours: int | None = None) -> tuple[torch.Tensor, ...]:
+    """What the denoiser is shown first in a step: noisy data, level, known inputs, step."""
+    seen: list[tuple[torch.Tensor, ...]] = []
+    hook = forecaster.denoiser.register_forward_pre_hook(lambda _, shown: seen.append(shown))
+    with hook:
+        forecaster.step(*batch_of(initial, 1), initial.time, torch.zeros(1, 7, 8, 16), hours=hours)
+    return seen[0]
+
+
+@pytest.mark.parametrize(("hours", "ratio"), [(None, 1.0), (12, 1.0), (6, 0.5), (24, 2.0)])
+def test_forcings_are_those_at_the_end_of_a_step_of_any_length(
+    make_forecaster: Callable[..., Forecaster], initial: InitialState, hours: int | None, ratio: float
+) -> None:
+    made = make_forecaster(other_step_hours=[6, 24])
+    length = np.timedelta64(hours or 12, "h")
+    end = torch.from_numpy(forcings(initial.time + length, length, made.grid))
+    _, _, known, step = seen_by(made, initial, hours)
+    assert torch.equal(known, made.known(*batch_of(initial, 1), end))
+    assert step.tolist() == [ratio]
+
+
+def test_mean_is_one_evaluation_without_noise(
+    make_forecaster: Callable[..., Forecaster], initial: InitialState
+) -> None:
+    made = make_forecaster(sampler=SamplerConfig(name="mean"))
+    noisy, s, _, _ = seen_by(made, initial)
+    assert not noisy.any()
+    assert s.tolist() == pytest.approx([made.denoiser.process.largest_noise_level])
+    first, second = (made.step(*batch_of(initial), initial.time, torch.randn(2, 7, 8, 16)) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_global_noise_draws_members_in_one_evaluation(
+    make_forecaster: Callable[..., Forecaster], initial: InitialState
+) -> None:
+    made = make_forecaster(sampler=SamplerConfig(name="euler", steps=1), noise="global", noise_size=6)
+    states = made.step(*batch_of(initial), initial.time, torch.randn(2, 6))
+    assert states.shape == (2, 7, 8, 16)
+    assert not torch.allclose(states[0], states[1])
+
+
+def test_churn_takes_fresh_noise(make_forecaster: Callable[..., Forecaster], initial: InitialState) -> None:
+    made = make_forecaster(sampler=SamplerConfig(name="dpmpp_2s", steps=4, churn=2.5))
+    noise = torch.randn(2, 7, 8, 16)
+    first, second = (
+        made.step(*batch_of(initial), initial.time, noise, fresh=lambda k, seed=seed: fresh(seed, k)) for seed in (0, 1)
+    )
+    assert not torch.equal(first, second)
+    with pytest.raises(ConfigError, match="churn without fresh noise"):
+        made.step(*batch_of(initial), initial.time, noise)
+
+
+def fresh(seed: int, step: int) -> torch.Tensor:
+    return torch.randn(2, 7, 8, 16, generator=torch.Generator().manual_seed(100 * seed + step))
+
+
+def test_mirror_signs_are_those_of_the_variables(forecaster: Forecaster) -> None:
+    states, forcing, static = (signs.flatten().tolist() for signs in forecaster.mirror_signs())
+    assert states == [-1 if name.startswith("v_") else 1 for name in forecaster.channels.names]
+    assert forcing == [1, -1, -1]
+    assert static == [1, -1, 1], "orography, sine and cosine of latitude"
 
 
 def test_untrained_forecaster_adds_noise_of_the_tendency(
@@ -60,7 +132,8 @@ def test_untrained_forecaster_adds_noise_of_the_tendency(
     stepped = flow.step(*batch_of(initial, 1), initial.time, noise)
     increment = flow.normalizer.increment(initial.current, stepped)
     winds = [i for i, name in enumerate(flow.channels.names) if "wind" in name]
-    torch.testing.assert_close(increment[:, winds], 0.99 * noise[:, winds], rtol=1e-3, atol=1e-3)
+    expected = flow.truncation(0.99 * noise)
+    torch.testing.assert_close(increment[:, winds], expected[:, winds], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["euler", "heun"])
@@ -105,7 +178,7 @@ def test_static_features_have_unit_variance_and_latitude() -> None:
     ],
 )
 def test_grids_that_fit(grid: Grid, levels: int) -> None:
-    check_grid(grid, levels)
+    check_grid(grid, unet(levels))
 
 
 @pytest.mark.parametrize(
@@ -121,4 +194,16 @@ def test_grids_that_fit(grid: Grid, levels: int) -> None:
 )
 def test_grids_that_do_not_fit(grid: Grid, levels: int, said: str) -> None:
     with pytest.raises(DataError, match=said):
-        check_grid(grid, levels)
+        check_grid(grid, unet(levels))
+
+
+@pytest.mark.parametrize(("patch", "fits"), [(2, True), (4, True), (8, False), (3, False)])
+def test_grid_is_cut_into_patches(patch: int, fits: bool) -> None:
+    """Along latitude whole ones, along longitude twice as many, as the rows beyond a pole are from the other side."""
+    grid = Grid.equiangular(*((8, 16) if patch == 3 else (12, 24)), poles=False)
+    model = ModelConfig(network="transformer", widths=(8,), patch=patch, step_hours=6)
+    if fits:
+        check_grid(grid, model)
+    else:
+        with pytest.raises(DataError, match=f"latitudes divisible by {patch}, longitudes by {2 * patch}"):
+            check_grid(grid, model)

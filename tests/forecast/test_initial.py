@@ -53,14 +53,15 @@ def test_time_outside_the_data(forecaster: Forecaster, world: xr.Dataset) -> Non
 
 
 def test_time_without_one_before(forecaster: Forecaster, world: xr.Dataset) -> None:
-    with pytest.raises(DataError, match=r"no state at 1999-12-31T12;.*one step before; choose another --init"):
+    said = r"no state at 1999-12-31T12;.*A forecast needs 1999-12-31T12, 2000-01-01T00; choose another --init"
+    with pytest.raises(DataError, match=said):
         initial_state(forecaster, world, np.datetime64("2000-01-01", "ns"))
     assert first_time(forecaster, world) == np.datetime64("2000-01-01T12", "ns")
 
 
 def test_first_time_skips_gaps(forecaster: Forecaster, world: xr.Dataset) -> None:
     assert first_time(forecaster, world.isel(time=[0, 2, 4, 5, 6])) == world["time"].values[5]
-    with pytest.raises(DataError, match="no two states 12 h apart"):
+    with pytest.raises(DataError, match="no time in the data has the states 12 h before it; give a longer period"):
         first_time(forecaster, world.isel(time=[0, 2, 4]))
 
 

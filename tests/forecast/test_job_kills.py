@@ -23,6 +23,7 @@ from forecast.job import run as run_job
 from forecast.output import OutputConfig, read_manifest
 from forecast.output import manifest as manifests
 from forecast.restart import note_written, what_is_kept
+from forecast.stepping import Stepping
 from forecast.stopping import STOPPED
 
 from .runs import BATCH, MEMBERS, OUTPUTS, STEPS, hashes, start
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 
 PLAN = Plan((tuple(batches_of(MEMBERS, BATCH)),), STEPS)
+PLAIN = Stepping(12)
 
 
 class KilledError(BaseException):
@@ -78,7 +80,7 @@ def test_goes_on_to_the_same_bytes(
     folder = tmp_path / "killed"
     with pytest.raises(KilledError):
         run_job(job, forecaster, folder, OUTPUTS, spread=killed_after(advances), progress=False)
-    kept = what_is_kept(folder / ".forecast.partial", PLAN)
+    kept = what_is_kept(folder / ".forecast.partial", PLAN, PLAIN)
     assert kept.computed == advances, "no step that was computed is repeated"
     steps, rollout = [], ensembles.rollout
 
@@ -110,7 +112,8 @@ def test_files_get_what_they_lack_from_the_kept_states(
         patch.setattr(running, "note_written", killed)
         with pytest.raises(KilledError):
             run_job(job, forecaster, tmp_path / "killed", OUTPUTS, progress=False)
-    kept = what_is_kept(tmp_path / "killed" / ".forecast.partial", replace(PLAN, groups=(tuple(batches_of(5, batch)),)))
+    plan = replace(PLAN, groups=(tuple(batches_of(5, batch)),))
+    kept = what_is_kept(tmp_path / "killed" / ".forecast.partial", plan, PLAIN)
     assert kept.written == 3 < kept.computed
     run_job(job, forecaster, tmp_path / "killed", OUTPUTS, progress=False)
     assert hashes(tmp_path / "killed") == hashes(tmp_path / "whole")
@@ -202,7 +205,7 @@ def test_a_run_that_was_begun_outlives_another_that_is_there(
     with pytest.raises(KilledError):
         run_job(job, forecaster, tmp_path, OUTPUTS, spread=killed_after(4), progress=False)
     assert run_job(other, forecaster, tmp_path, OUTPUTS, progress=False) == done
-    assert what_is_kept(tmp_path / ".forecast.partial", PLAN).computed > 0
+    assert what_is_kept(tmp_path / ".forecast.partial", PLAN, PLAIN).computed > 0
     run_job(job, forecaster, tmp_path, OUTPUTS, progress=False)
     assert hashes(tmp_path) == whole
 

@@ -10,10 +10,13 @@ import pytest
 
 from data_pipeline.errors import ConfigError
 from forecast import memory
+from forecast.config import SamplerConfig
 from forecast.memory import Room, plan_batches, step_bytes
 from forecast.sizes import parse_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from forecast.forecaster import Forecaster
 
 MEASURE = """
@@ -64,6 +67,29 @@ def test_prediction_is_what_is_measured(
 def test_a_step_takes_memory_for_each_member_alike(forecaster: Forecaster) -> None:
     one, two, three = (step_bytes(forecaster, members) for members in (1, 2, 3))
     assert three - two == two - one > 0
+
+
+@pytest.mark.parametrize(("sampler", "noise"), [
+    (SamplerConfig(name="mean"), "spherical"),
+    (SamplerConfig(name="euler", steps=1), "spherical"),
+    (SamplerConfig(name="euler", steps=1), "global"),
+    (SamplerConfig(name="dpmpp_2s", steps=20, churn=2.5), "white"),
+])  # fmt: skip
+def test_every_way_to_draw_is_known(
+    make_forecaster: Callable[..., Forecaster], sampler: SamplerConfig, noise: str
+) -> None:
+    model = make_forecaster(sampler=sampler, noise=noise)
+    one, two, three = (step_bytes(model, members) for members in (1, 2, 3))
+    assert three - two == two - one > 0
+    assert plan_batches(model, 3, 2).batches == (range(1), range(1, 3))
+
+
+def test_states_that_are_held_take_memory(forecaster: Forecaster) -> None:
+    few, many = (Room(forecaster, 10**9, held) for held in (2, 5))
+    assert many.most_members() < few.most_members()
+    batches = [range(10)] * 20
+    together = [len(room.grouped(batches, room.free - 200 * room.state)[0]) for room in (few, many)]
+    assert together == [10, 4], "batches of ten members"
 
 
 def test_plans_keep_to_memory(planet: Forecaster, monkeypatch: pytest.MonkeyPatch) -> None:

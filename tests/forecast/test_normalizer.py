@@ -36,7 +36,22 @@ def test_scales_are_float32_columns(scales: Normalizer) -> None:
         assert scale.dtype == torch.float32
 
 
+def test_steps_of_other_lengths_have_their_own_scale() -> None:
+    scales = Normalizer.of(STATISTICS, 24, [6])
+    before, after = torch.randn(2, 3, 2, 4, 8).unbind()
+    assert torch.equal(scales.increment(before, after, 24), scales.increment(before, after))
+    assert torch.equal(scales.increment(before, after, 6), after - before)
+    for hours in (6, 24, None):
+        torch.testing.assert_close(
+            scales.advance(before, scales.increment(before, after, hours), hours), after, rtol=1e-4, atol=1e-4
+        )
+    moved = scales.to("cpu")
+    assert torch.equal(moved.tendency(6), torch.ones(2, 1, 1))
+
+
 def test_refuses_a_step_without_statistics() -> None:
+    with pytest.raises(DataError, match=r"for 12 h steps; set model\.other_step_hours to one of: 6, 24"):
+        Normalizer.of(STATISTICS, 24, [6, 12])
     with pytest.raises(DataError, match=r"for 12 h steps; set model\.step_hours to one of: 6, 24"):
         Normalizer.of(STATISTICS, 12)
     with pytest.raises(DataError, match="build it with a longer training_period"):

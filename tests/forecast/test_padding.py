@@ -75,3 +75,27 @@ def test_padding_is_periodic_in_longitude() -> None:
     sign = torch.tensor([1.0, -1.0])
     rolled = pad_sphere(fields.roll(3, -1), 2, sign)
     assert torch.equal(rolled[..., 2:-2], pad_sphere(fields, 2, sign)[..., 2:-2].roll(3, -1))
+
+
+def image(fields: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
+    """The same sphere seen over a pole: latitudes the other way round, half a turn on, signs changed."""
+    return fields.flip(-2).roll(fields.shape[-1] // 2, -1) * sign[:, None, None]
+
+
+def test_beyond_a_pole_is_the_image_and_beyond_it_the_field_again() -> None:
+    fields, sign = torch.randn(2, 2, 4, 8), torch.tensor([1.0, -1.0])
+    twice = image(image(fields, sign), sign)
+    assert torch.equal(twice, fields)
+    padded = pad_sphere(fields, 4, sign)[..., 4:-4]
+    assert torch.equal(padded, torch.cat([image(fields, sign), fields, image(fields, sign)], dim=-2))
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_north_and_south_are_padded_alike(width: int) -> None:
+    fields, sign = torch.randn(1, 2, 4, 8), torch.tensor([1.0, -1.0])
+    assert torch.equal(pad_sphere(fields.flip(-2), width, sign), pad_sphere(fields, width, sign).flip(-2))
+
+
+def test_padding_by_nothing_is_the_field() -> None:
+    fields = torch.randn(1, 2, 4, 8)
+    assert torch.equal(pad_sphere(fields, 0, torch.ones(2)), fields)

@@ -110,7 +110,8 @@ def test_lagged_members_are_pairs_around_the_state(forecaster: Forecaster, world
 
 def test_lagged_times_and_what_lacks(forecaster: Forecaster, world: xr.Dataset) -> None:
     lagged = LaggedPerturbation(lag_hours=24)
-    hours = [(time - LATER) / np.timedelta64(1, "h") for time in lagged.times(LATER, np.timedelta64(12, "h"), 4)]
+    unperturbed = (LATER - np.timedelta64(12, "h"), LATER)
+    hours = [(time - LATER) / np.timedelta64(1, "h") for time in lagged.times(unperturbed, 4)]
     assert hours == [-60, -48, -36, -24, -12, 0]
     said = (
         r"4 members with lagged perturbations from 2000-01-03T00 need states back to 1999-12-31T12; the data lack 1 of "

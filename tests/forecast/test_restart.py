@@ -25,11 +25,13 @@ from forecast.restart import (
     what_is_kept,
     write_state,
 )
+from forecast.stepping import Stepping
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PLAN = Plan(((range(2), range(2, 4)), (range(4, 5),)), steps=3)
+PLAIN = Stepping(12)
 STOP = Stop(1, 2, np.datetime64("2001-01-05T12", "ns"), "temperature", 500, 10.0, 20.0, np.nan)
 
 
@@ -40,14 +42,14 @@ def states(turn: Turn) -> np.ndarray:
 
 def write(work: Path, advances: int) -> None:
     for turn in list(PLAN.turns())[:advances]:
-        write_state(work, turn, states(turn), {1: STOP} if turn.batch == 0 and turn.step >= 2 else {})
+        write_state(work, turn, states(turn), {1: STOP} if turn.batch == 0 and turn.step >= 2 else {}, PLAIN)
         note_written(work, turn.number + 1)
 
 
 @pytest.mark.parametrize("advances", range(PLAN.advances + 1))
 def test_the_last_two_states_of_every_batch_come_back(tmp_path: Path, advances: int) -> None:
     write(tmp_path, advances)
-    kept = what_is_kept(tmp_path, PLAN)
+    kept = what_is_kept(tmp_path, PLAN, PLAIN)
     assert kept.computed == advances
     assert set(kept.stopped) == ({1} if advances >= 3 else set())
     for batch, last in enumerate(PLAN.steps_done(advances)):
@@ -68,7 +70,7 @@ def test_what_a_kill_leaves_beside_does_not_matter(tmp_path: Path) -> None:
     write(tmp_path, 4)
     (tmp_path / ".batch-000.step-00003.safetensors.partial").write_bytes(b"half")
     (tmp_path / "batch-000.step-00000.safetensors").write_bytes(b"an old one that was to be removed")
-    assert what_is_kept(tmp_path, PLAN).computed == 4
+    assert what_is_kept(tmp_path, PLAN, PLAIN).computed == 4
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text", "gone", "older gone"])
@@ -83,20 +85,20 @@ def test_damage_is_noticed(tmp_path: Path, damage: str) -> None:
     else:
         (path if damage == "gone" else tmp_path / "batch-000.step-00001.safetensors").unlink()
     if damage == "gone":
-        assert what_is_kept(tmp_path, PLAN).computed == 3, "as if the last advance had not been"
+        assert what_is_kept(tmp_path, PLAN, PLAIN).computed == 3, "as if the last advance had not been"
         return
     with pytest.raises(LostStateError, match="the forecast must be computed anew"):
-        what_is_kept(tmp_path, PLAN)
+        what_is_kept(tmp_path, PLAN, PLAIN)
 
 
 def test_batches_that_do_not_fit_together(tmp_path: Path) -> None:
-    write_state(tmp_path, Turn(0, 1, 1), states(Turn(0, 1, 1)), {})
+    write_state(tmp_path, Turn(0, 1, 1), states(Turn(0, 1, 1)), {}, PLAIN)
     with pytest.raises(LostStateError, match=r"the states in .* do not fit together"):
-        what_is_kept(tmp_path, PLAN)
+        what_is_kept(tmp_path, PLAN, PLAIN)
     assert holds_states(tmp_path)
     forget_states(tmp_path)
     assert not holds_states(tmp_path)
-    assert what_is_kept(tmp_path, PLAN).computed == 0
+    assert what_is_kept(tmp_path, PLAN, PLAIN).computed == 0
 
 
 def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,19 +140,19 @@ def test_another_run_is_refused(tmp_path: Path, change: dict[str, object], said:
 
 
 def test_how_far_the_files_are(tmp_path: Path) -> None:
-    write_state(tmp_path, Turn(0, 0, 1), states(Turn(0, 0, 1)), {})
-    assert what_is_kept(tmp_path, PLAN)[:2] == (1, 0)
+    write_state(tmp_path, Turn(0, 0, 1), states(Turn(0, 0, 1)), {}, PLAIN)
+    assert what_is_kept(tmp_path, PLAN, PLAIN)[:2] == (1, 0)
     note_written(tmp_path, 1)
-    assert what_is_kept(tmp_path, PLAN)[:2] == (1, 1)
+    assert what_is_kept(tmp_path, PLAN, PLAIN)[:2] == (1, 1)
     note_written(tmp_path, 2)
-    assert what_is_kept(tmp_path, PLAN)[:2] == (1, 1), "files can go back"
-    write_state(tmp_path, Turn(3, 0, 4), states(Turn(3, 0, 4)), {})
+    assert what_is_kept(tmp_path, PLAN, PLAIN)[:2] == (1, 1), "files can go back"
+    write_state(tmp_path, Turn(3, 0, 4), states(Turn(3, 0, 4)), {}, PLAIN)
     for behind in ("0", "-1"):
         (tmp_path / "written").write_text(behind)
         with pytest.raises(LostStateError, match="do not fit together; the forecast must be computed anew"):
-            what_is_kept(tmp_path, Plan(((range(2),),), 5))
+            what_is_kept(tmp_path, Plan(((range(2),),), 5), PLAIN)
     (tmp_path / "written").write_bytes(b"\0")
     with pytest.raises(LostStateError, match="written is damaged; the forecast must be computed anew"):
-        what_is_kept(tmp_path, PLAN)
+        what_is_kept(tmp_path, PLAN, PLAIN)
     forget_states(tmp_path)
-    assert what_is_kept(tmp_path, PLAN) == (0, 0, {})
+    assert what_is_kept(tmp_path, PLAN, PLAIN) == (0, 0, {})

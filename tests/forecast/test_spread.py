@@ -15,11 +15,14 @@ from distributed import CancelledError, KilledWorker, LocalCluster
 from data_pipeline.errors import DataError, SphercastError
 from forecast import spread_cluster, spread_processes
 from forecast.batches import Plan
+from forecast.checkpoint import save_checkpoint
 from forecast.ensemble import Advance, Ensemble, Start, here
 from forecast.guards import Stop
 from forecast.job import Job
+from forecast.restart import write_state
 from forecast.spread_cluster import connected, over_cluster, workers
 from forecast.spread_processes import help_out, joined
+from forecast.stepping import Stepping
 
 from .conftest import TIME
 from .runs import hashes
@@ -67,18 +70,24 @@ def interrupted(ensemble: Ensemble) -> Iterator[Advance]:
 
 
 def test_two_processes_of_torchrun_go_on_to_the_same_bytes(
-    run: Run, checkpoint: Path, states: Path, tmp_path: Path, environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
+    run: Run, checkpoint: Path, make_forecaster: Callable[..., Forecaster], states: Path, tmp_path: Path,
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    assert run(*words(checkpoint, states, tmp_path / "one" / "f.nc")).code == 0
+    """In the middle of a step, with output on the way."""
+    save_checkpoint(make_forecaster(other_step_hours=(6,)), checkpoint, {})
+
+    def often(folder: str) -> list[Any]:
+        return [*words(checkpoint, states, tmp_path / folder / "f.nc"), "--output-hours", 6]
+
+    assert run(*often("one")).code == 0
     with monkeypatch.context() as patch:
         patch.setattr("forecast.cli_forecast_parts.here", interrupted)
-        assert run(*words(checkpoint, states, tmp_path / "two" / "f.nc")).code == 130
-    code, out, err = under_torchrun(environment, words(checkpoint, states, tmp_path / "two" / "f.nc"))
+        assert run(*often("two")).code == 130
+    code, out, err = under_torchrun(environment, often("two"))
     assert code == 0, err
     assert out == f"forecast: {tmp_path / 'two' / 'f.nc'}\n", "process 0 alone speaks"
     assert hashes(tmp_path / "two") == hashes(tmp_path / "one")
-    _, again, _ = under_torchrun(environment, words(checkpoint, states, tmp_path / "two" / "f.nc"))
+    _, again, _ = under_torchrun(environment, often("two"))
     assert again == f"forecast: {tmp_path / 'two' / 'f.nc'} is complete already\n"
 
 
@@ -138,11 +147,12 @@ def test_a_cluster_writes_the_same_bytes(
 
 
 def ensemble(forecaster: Forecaster, initial: InitialState, work: Path, computed: int = 0) -> Ensemble:
-    return Ensemble(forecaster, initial, PLAN, 3, antithetic=False, work=work, computed=computed)
+    stepping = Stepping.of(forecaster)
+    return Ensemble(forecaster, initial, stepping, PLAN, 3, antithetic=False, work=work, computed=computed)
 
 
 def test_no_step_beyond_the_last_is_begun(initial: InitialState) -> None:
-    ended = SimpleNamespace(plan=PLAN, start=lambda _: Start(initial, PLAN.steps + 1, {}))
+    ended = SimpleNamespace(plan=PLAN, stepping=Stepping(12), start=lambda _: Start(initial, PLAN.steps + 1, {}))
     client = SimpleNamespace(scatter=lambda states, hash: states, submit=None)
     assert not hasattr(spread_cluster._Chain(ended, 0, client, None), "under_way")
 
@@ -162,6 +172,26 @@ def test_a_cluster_yields_what_one_process_does_in_the_same_order(
         assert one.members == other.members
         np.testing.assert_array_equal(one.states, other.states)
         assert list(map(str, one.stopped.values())) == list(map(str, other.stopped.values()))
+
+
+def test_a_cluster_goes_on_in_the_middle_of_a_step(
+    make_forecaster: Callable[..., Forecaster], initial: InitialState, tmp_path: Path, cluster: LocalCluster
+) -> None:
+    model = make_forecaster(other_step_hours=(6,))
+    stepping = Stepping.of(model, 6, 6)
+    begun = initial._replace(others=(initial.current,))
+
+    def after(computed: int) -> Ensemble:
+        return Ensemble(model, begun, stepping, PLAN, 3, antithetic=False, work=tmp_path, computed=computed)
+
+    alone = list(here(after(0)))
+    for advance in alone[:3]:
+        write_state(tmp_path, advance.turn, advance.states, {}, stepping)
+    with connected(cluster.scheduler_address) as client:
+        spread = list(over_cluster(after(3), client))
+    assert len(spread) == len(alone) - 3
+    for one, other in zip(alone[3:], spread, strict=True):
+        np.testing.assert_array_equal(one.states, other.states)
 
 
 def test_a_scheduler_without_workers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from data_pipeline.errors import DataError
-from evaluation.metrics.efi import LEVELS, efi
+from evaluation.metrics.efi import LEVELS, efi, shift_of_tails
 from evaluation.plots import titles
-from evaluation.plots.canvas import fill
+from evaluation.plots.canvas import fill, lines
 from evaluation.plots.climates import beside_climate, quantiles_of
 from evaluation.plots.kinds.moments import draw_field
 from evaluation.plots.palettes import efi_palette
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from evaluation.plots.request import Request
 
 DEFAULT_QUANTILE = 0.5
+TAILS = ((0.9, 0.99, "solid"), (0.1, 0.01, "dashed"))
+"""Levels of the shift of tails, how far out the tails are, and the lines that show them."""
+SHIFTS = (0.0, 1.0, 2.0, 5.0, 8.0)
+"""Its contours, as on ECMWF's charts: from 0 on a tenth of the members is beyond the climate's hundredth."""
 
 
 def probability(run: xr.Dataset, request: Request) -> Figure:
@@ -57,18 +61,27 @@ def quantile(run: xr.Dataset, request: Request) -> Figure:
 
 
 def extreme_forecast_index(run: xr.Dataset, request: Request) -> Figure:
-    """The extreme forecast index (``evaluation.metrics.efi``): how far the members are from the climate, -1 to 1."""
+    """The extreme forecast index (``evaluation.metrics.efi``): how far the members are from the climate, -1 to 1.
+
+    Lines are the shift of tails (Zsoter 2006) of the upper and, dashed, of the lower tail: how extreme the extreme
+    members are.
+    """
     if request.climatology is None:
         raise DataError(
             "an EFI map needs the quantiles of a climatology; pass --climatology PATH, such as a store's day_of_year"
         )
     run, climatology = beside_climate(run, request.climatology, request.variable, request.lead)
     ensemble = request.of(run)
-    index = efi(ensemble.values, LEVELS, quantiles_of(climatology, ensemble, LEVELS))
+    usual = quantiles_of(climatology, ensemble, LEVELS)
+    index = efi(ensemble.values, LEVELS, usual)
     sheet = request.sheet(ensemble.grid)
-    note = "1: all members above the climate of this time of the year, −1: all below"
+    note = "1: all members above the climate of this time of the year, −1: all below. Lines: shift of tails"
+    note += f" ({', '.join(map(titles.number, SHIFTS))}), above and (dashed) below"
     sheet.title(titles.headline(ensemble, "extreme forecast index"), titles.times(ensemble), note)
     contours = fill(sheet.panels[0], sheet.mesh, sheet.mesh.sample(index), efi_palette())
+    for level, tail, style in TAILS:
+        shift = shift_of_tails(ensemble.values, level, usual[LEVELS.index(level)], usual[LEVELS.index(tail)])
+        lines(sheet, sheet.mesh.sample(shift), SHIFTS, every=1, style=style)
     sheet.colour_bar(contours, "Extreme forecast index", left=0.08, right=0.92)
     return sheet.figure
 

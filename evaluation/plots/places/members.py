@@ -59,10 +59,7 @@ class Members:
 
     def quantiles(self, levels: Sequence[float]) -> Floats:
         """(level, place on the axis) of the members that have a value, Hyndman and Fan's type 7; NaN where none has."""
-        found = np.full((len(levels), self.axis.size), np.nan)
-        known = self.counts > 0
-        found[:, known] = np.nanquantile(self.values[:, known], levels, axis=0)
-        return found
+        return quantiles_of_known(self.values, np.asarray(levels))
 
     def mean(self) -> Floats:
         """Of the members that have a value; NaN where none has."""
@@ -70,6 +67,21 @@ class Members:
         found = np.full(self.axis.size, np.nan)
         found[known] = np.nanmean(self.values[:, known], axis=0)
         return found
+
+
+def quantiles_of_known(values: Floats, levels: Floats) -> Floats:
+    """(level, ...) of values (member, ...) that are not missing, Hyndman and Fan's type 7; NaN where all are.
+
+    As ``np.nanquantile``, many times as fast for many points.
+    """
+    ordered = np.sort(np.where(np.isfinite(values), values, np.nan), axis=0)  # NaN comes last
+    last = np.maximum(np.isfinite(values).sum(axis=0) - 1, 0)
+    at = levels.reshape(-1, *(1,) * last.ndim) * last
+    below = np.floor(at).astype(np.intp)
+    share = at - below
+    low = np.take_along_axis(ordered, below, axis=0)
+    high = np.take_along_axis(ordered, np.minimum(below + 1, last), axis=0)
+    return np.asarray(low * (1 - share) + high * share)
 
 
 def along_leads(local: Local, variable: str, level: int | None) -> Members:
@@ -101,7 +113,9 @@ def along_levels(local: Local, variable: str, lead: float | None) -> Members:
     Raises
     ------
     DataError
-        If the forecast lacks the variable or the lead, or has the variable on fewer than two levels here.
+        If the forecast lacks the variable or the lead, or the variable has no levels.
+    EmptyError
+        If it has values on fewer than two levels here.
     """
     parts = components_of(local.run, variable)
     position, hours = lead_position(local.run, lead)
@@ -111,7 +125,7 @@ def along_levels(local: Local, variable: str, lead: float | None) -> Members:
     values, wind = _joined(fields)
     held = np.isfinite(values).any(axis=0)
     if held.sum() < 2:
-        raise DataError(
+        raise EmptyError(
             f"{variable} has values on {held.sum()} of its levels at {local.place}, expected at least 2 for a profile; "
             "choose another --variable, or kind meteogram"
         )

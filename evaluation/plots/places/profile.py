@@ -8,7 +8,6 @@ from evaluation.plots.canvas import INK
 from evaluation.plots.places import marks
 from evaluation.plots.places.axes import along_pressure, panel
 from evaluation.plots.places.choice import PROFILE
-from evaluation.plots.places.members import along_levels
 from evaluation.plots.places.sheets import along_pressure_sheet, key
 from evaluation.plots.titles import capital
 
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 
 def profile(local: Local, request: PlaceRequest) -> Figure:
     """Every member as a thin line, the mean as a thick one, the middle 80 and 50 % of members shaded."""
-    every = [along_levels(local, name, request.lead) for name, _ in request.chosen(local, PROFILE)]
+    every, lacking = request.along_levels(local, PROFILE)
     usual = request.usual(local, every)
-    figure, panels = along_pressure_sheet(local, every, "vertical profile")
+    figure, panels = along_pressure_sheet(local, every, "vertical profile", lacking)
     for axes, members, band in zip(panels, every, usual, strict=True):
         barbs = "" if members.wind is None else "; barbs: mean wind in knots"
         panel(axes, f"{capital(members.title)} ({members.style.units}{barbs})")

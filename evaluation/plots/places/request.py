@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from data_pipeline.errors import EmptyError
 from evaluation.plots.places.choice import asked, customary
-from evaluation.plots.places.members import along_leads
+from evaluation.plots.places.members import along_leads, along_levels
 from evaluation.plots.places.usual import Climate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from evaluation.climate import Climatology
@@ -46,10 +47,25 @@ class PlaceRequest:
         EmptyError
             If one that was asked for has no value, or none has.
         """
+        return self._with_values(self.chosen(local, rows), partial(along_leads, local))
+
+    def along_levels(self, local: Local, rows: tuple[tuple[Wanted, ...], ...]) -> tuple[list[Members], str]:
+        """Likewise at ``lead`` against pressure, of what has values on two levels at least.
+
+        Raises
+        ------
+        EmptyError
+            If one that was asked for has no value, or none has.
+        """
+        return self._with_values(self.chosen(local, rows), lambda name, _: along_levels(local, name, self.lead))
+
+    def _with_values(
+        self, chosen: Sequence[tuple[str, int | None]], read: Callable[[str, int | None], Members]
+    ) -> tuple[list[Members], str]:
         found, empty = [], []
-        for own in self.chosen(local, rows):
+        for own in chosen:
             try:
-                found.append(along_leads(local, *own))
+                found.append(read(*own))
             except EmptyError as error:
                 if self.variables:
                     raise

@@ -39,9 +39,11 @@ def along_time_sheet(
     return figure, [row[0] for row in grid]
 
 
-def along_pressure_sheet(local: Local, every: Sequence[Members], what: str) -> tuple[Figure, list[Axes]]:
+def along_pressure_sheet(
+    local: Local, every: Sequence[Members], what: str, lacking: str = ""
+) -> tuple[Figure, list[Axes]]:  # fmt: skip
     """A panel beside the other for each variable, that share their pressure axis."""
-    figure = _sheet(max(COLUMN * len(every) + 0.6, 9.0), _HEAD + _FOOT + HEIGHT, local, every, what)
+    figure = _sheet(max(COLUMN * len(every) + 0.6, 9.0), _HEAD + _FOOT + HEIGHT, local, every, what, lacking)
     grid = figure.subplots(1, len(every), squeeze=False, sharey=True)
     return figure, list(grid[0])
 

@@ -50,7 +50,7 @@ class Climate:
     """A climatology at one place, opened once for several variables."""
 
     def __init__(self, climatology: str | Path | Climatology, place: Place) -> None:
-        self._climatology, self._place = _opened(climatology), place
+        self._climatology, self._place = open_usual(climatology), place
         self._neighbours: Neighbours | None = None
 
     def beside_all(self, every: Sequence[Members]) -> list[Usual | None]:
@@ -116,8 +116,14 @@ class Climate:
         return values.reshape(-1, len(levels))
 
 
-def _opened(climatology: str | Path | Climatology) -> Climatology:
-    """With quantiles if it can be; a training store may have none, but a mean and a standard deviation."""
+def open_usual(climatology: str | Path | Climatology) -> Climatology:
+    """With quantiles if it can be; a training store may have none, but a mean and a standard deviation.
+
+    Raises
+    ------
+    DataError
+        If there is none at the path.
+    """
     try:
         return opened_climatology(climatology)
     except DataError:

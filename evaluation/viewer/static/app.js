@@ -69,8 +69,8 @@
 
   async function field(side, lead) {
     const { state, meta } = sphercast;
-    if (side === "b" && meta.sides.b.lacks[state.variable][state.level]) throw new Error(`${meta.sides.b.name} lacks this field. Choose another variable or level.`);
-    if (side === "b" && !meta.sides.b.has[lead]) throw new Error(`${meta.sides.b.name} has nothing valid at ${meta.leads[lead].valid}.`);
+    if (side !== "a" && meta.sides.b.lacks[state.variable][state.level]) throw new Error(`${meta.sides.b.name} lacks this field. Choose another variable or level.`);
+    if (side !== "a" && !meta.sides.b.has[lead]) throw new Error(`${meta.sides.b.name} has nothing valid at ${meta.leads[lead].valid}.`);
     return sphercast.piece(`field/${side}/${state.variable}/${state.level}/${lead}/${productOf(side)}`);
   }
 
@@ -160,8 +160,8 @@
     const { state } = sphercast, differs = (...keys) => keys.some((key) => String(before[key]) !== String(state[key]));
     sphercast.fitTime();
     done = render();
-    if (differs("place", "variable", "level", "lead")) sphercast.showPlace();
-    if (differs("place") && state.place) done.then(() => by("place").scrollIntoView({ block: "nearest" }));
+    const told = differs("place", "variable", "level", "lead") ? sphercast.showPlace() : null;
+    if (differs("place") && state.place) Promise.all([done, told]).then(() => by("place").scrollIntoView({ block: "nearest" }));
   }
 
   async function start() {

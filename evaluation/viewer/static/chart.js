@@ -76,18 +76,25 @@
     return parts;
   }
 
-  /** An SVG of `width` x `height`: one series, and `other` (or null) beside it, at `leads`; calls back with a lead. */
-  sphercast.chart = ({ width, height, own, other, variable, leads, lead, label, onLead }) => {
+  /** The climate's middle 80 % and its median, behind all else. */
+  function usual({ xs, y }, [low, middle, high]) {
+    const heights = [low, middle, high].map((values) => values.map((value) => (Number.isFinite(value) ? y(value) : NaN)));
+    return [svg("path", { class: "climate", d: band(xs, heights[0], heights[2]) }),
+      svg("path", { class: "line climate-median", d: path(xs, heights[1]) })];
+  }
+
+  /** An SVG of `width` x `height`: one series with its climate, and `other` (or null), at `leads`; calls back with a lead. */
+  sphercast.chart = ({ width, height, own, other, climate, variable, leads, lead, label, onLead }) => {
     const hours = leads.map((each) => each.hours), span = hours[hours.length - 1] - hours[0] || 1;
     const inner = width - MARGIN.left - MARGIN.right - 16;
     const xs = hours.map((each) => MARGIN.left + 8 + ((each - hours[0]) / span) * inner);
-    const values = known([own, other].filter(Boolean).flatMap((series) => Object.values(series).flat()));
+    const values = known([own, other].filter(Boolean).flatMap((series) => Object.values(series).flat()).concat(climate?.flat() ?? []));
     if (!values.length) return null;
     const { y, ticks } = axes(values, variable, height);
     const chart = { width, height, y, xs, leads };
     const now = svg("line", { class: "now", x1: xs[lead], x2: xs[lead], y1: MARGIN.top, y2: height - MARGIN.bottom });
     const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "meteogram", role: "img", "aria-label": label },
-      ...frame(chart, ticks), ...drawn(chart, own, "own"), ...(other ? drawn(chart, other, "other") : []), now);
+      ...frame(chart, ticks), ...(climate ? usual(chart, climate) : []), ...drawn(chart, own, "own"), ...(other ? drawn(chart, other, "other") : []), now);
     picture.addEventListener("click", (event) => {
       const x = ((event.clientX - picture.getBoundingClientRect().left) / picture.clientWidth) * width;
       onLead(d3.leastIndex(xs, (one, two) => Math.abs(one - x) - Math.abs(two - x)));

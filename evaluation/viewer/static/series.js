@@ -6,13 +6,39 @@
   const panel = () => document.getElementById("place");
   const QUANTITIES = { q0: "lowest", q10: "10 %", q25: "25 %", q50: "median", q75: "75 %", q90: "90 %", q100: "highest",
     control: "control", value: "value" };
+  const CLIMATE = ["climate 10 %", "climate median", "climate 90 %"];
 
-  /** The grid point next to a place: row, column and where it is. */
+  /** The grid point next to a place: row, column, where it is, and how many kilometres away. */
   function nearest(grid, [latitude, longitude]) {
     const apart = (one, two) => Math.abs((((one - two + 540) % 360) + 360) % 360 - 180);
     const row = d3.leastIndex(grid.latitude, (one, two) => Math.abs(one - latitude) - Math.abs(two - latitude));
     const column = d3.leastIndex(grid.longitude, (one, two) => apart(one, longitude) - apart(two, longitude));
-    return { row, column, place: [grid.latitude[row], grid.longitude[column]] };
+    const place = [grid.latitude[row], grid.longitude[column]];
+    return { row, column, place, away: d3.geoDistance([longitude, latitude], [place[1], place[0]]) * 6371 };
+  }
+
+  /** Two neighbours on an axis that ascends, and the share of the second; one alone at its ends. */
+  function between(axis, x, period) {
+    const last = axis.length - 1, after = d3.bisectRight(axis, x);
+    if (after > 0 && after <= last) return [[after - 1, axis[after] - x], [after, x - axis[after - 1]]].map(([i, own]) => [i, own / (axis[after] - axis[after - 1])]);
+    if (!period) return [[after > last ? last : 0, 1]];
+    const gap = axis[0] + period - axis[last], share = (x - axis[last]) / gap;
+    return [[last, 1 - share], [0, share]];
+  }
+
+  /** The grid points about a place, with their weights: bilinear, beyond the last row of that row alone. */
+  function around(grid, [latitude, longitude]) {
+    const start = grid.longitude[0], east = (value) => (((value - start) % 360) + 360) % 360;
+    const columns = between(grid.longitude.map(east), east(longitude), grid.periodic && 360);
+    const rows = between(grid.latitude.map((value) => -value), -latitude, 0);
+    return rows.flatMap(([row, one]) => columns.map(([column, two]) => ({ row, column, weight: one * two })));
+  }
+
+  /** The sum of series with weights; those without weight do not count. */
+  function blended(parts) {
+    const counted = parts.filter((part) => part.weight > 0);
+    return Object.fromEntries(Object.keys(counted[0].series).map((name) => [name, counted[0].series[name].map((_, lead) =>
+      d3.sum(counted, (part) => (Number.isFinite(part.series[name][lead]) ? 0 : 1)) ? NaN : d3.sum(counted, (part) => part.weight * part.series[name][lead]))]));
   }
 
   /** Values of one point: lists over leads by quantity. */
@@ -26,10 +52,26 @@
       [name, Array.from({ length: leads }, (_, lead) => value(lead, q))]));
   }
 
+  const numbers = (values) => values.map((value) => (value === null ? NaN : value));
+
+  /** The series of a place, and how the values came there: a server knows all members, a folder quantiles alone. */
   async function load(side, place) {
-    const { variable, level } = sphercast.state, point = nearest(sphercast.meta.sides[side].grid, place);
-    const piece = await sphercast.piece(`series/${side}/${variable}/${level}/${point.row}`);
-    return { ...point, series: ofPoint(piece, point.column), gaps: piece.gaps };
+    const { variable, level } = sphercast.state, key = `${side}/${variable}/${level}`;
+    if (sphercast.meta.anywhere) {
+      const east = ((((place[1] + 180) % 360) + 360) % 360) - 180;
+      const piece = await sphercast.piece(`place/${key}/${place[0].toFixed(2)}/${east.toFixed(2)}`);
+      const series = Object.fromEntries(Object.entries(piece.series).map(([name, values]) => [name, numbers(values)]));
+      return { ...piece, place, series, climate: piece.climate?.map(numbers) };
+    }
+    const { grid } = sphercast.meta.sides[side], next = nearest(grid, place), { sum } = sphercast.meta.variables[variable];
+    const points = sum ? [{ ...next, weight: 1 }] : around(grid, place);
+    const parts = await Promise.all(points.map(async (point) => {
+      const piece = await sphercast.piece(`series/${key}/${point.row}`);
+      return { weight: point.weight, series: ofPoint(piece, point.column), gaps: piece.gaps };
+    }));
+    const how = sum ? "The value of the grid cell that it lies in" : `Quantiles bilinear between ${points.length} grid points`;
+    const where = `nearest grid point ${words.place(...next.place)}, ${Math.round(next.away)} km away`;
+    return { series: blended(parts), gaps: parts[0].gaps, how: `${how}; ${where}` };
   }
 
   /** The other side's series; null where there is none, which is said. */
@@ -44,12 +86,13 @@
     }
   }
 
-  function table(series, leads, step) {
-    const names = Object.keys(series);
+  function table({ series, climate }, leads, step) {
+    const columns = [...Object.entries(series).map(([name, values]) => [QUANTITIES[name], values]),
+      ...(climate ?? []).map((values, i) => [CLIMATE[i], values])];
     const head = element("tr", {}, element("th", { scope: "col" }, "Valid"),
-      ...names.map((name) => element("th", { scope: "col" }, QUANTITIES[name])));
+      ...columns.map(([name]) => element("th", { scope: "col" }, name)));
     const rows = leads.map((lead, i) => element("tr", {}, element("th", { scope: "row" }, `${lead.day} ${lead.valid}`),
-      ...names.map((name) => element("td", {}, words.number(series[name][i], step)))));
+      ...columns.map(([, values]) => element("td", {}, words.number(values[i], step)))));
     const body = element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows));
     return element("details", {}, element("summary", {}, "As a table"),
       element("div", { class: "scroll", tabindex: "0" }, body));
@@ -59,12 +102,13 @@
     return element("span", {}, element("i", { class: `swatch ${shape}` }), text);
   }
 
-  function keyOf(series, other) {
+  function keyOf({ series, climate, usual }, other) {
     const { a, b } = sphercast.meta.sides;
     const parts = series.q50
       ? [keyed("inner", "25–75 %"), keyed("middle", "10–90 %"), keyed("outer", "all members"), keyed("median", "median")]
       : [keyed("median", a.name)];
     if (series.control) parts.push(keyed("control", `control (member ${a.control})`));
+    if (climate) parts.push(keyed("climate", `climate, middle 80 % and median (${usual})`));
     if (other) parts.push(keyed("other", other.series.q50 ? `median of ${b.name}` : b.kind === "analysis" ? "analysis" : b.name));
     return element("p", { class: "keyline" }, ...parts);
   }
@@ -77,7 +121,7 @@
   function chartOf(own, other, label) {
     const { state, meta } = sphercast, width = Math.max(280, panel().clientWidth - 24);
     return sphercast.chart({
-      width, height: Math.round(Math.max(210, Math.min(310, width * 0.62, window.innerHeight * 0.36))), own: own.series, other: other && other.series,
+      width, height: Math.round(Math.max(210, Math.min(310, width * 0.62, window.innerHeight * 0.36))), own: own.series, other: other && other.series, climate: own.climate,
       variable: meta.variables[state.variable], leads: meta.leads, lead: state.lead, label,
       onLead: (lead) => sphercast.set({ lead }),
     });
@@ -89,7 +133,7 @@
     const { state, meta } = sphercast, variable = meta.variables[state.variable];
     const quantity = words.quantity(variable, variable.levels[state.level]);
     return element("header", {}, element("h2", {}, words.capital(`${quantity} (${variable.units})`)),
-      element("p", {}, own ? `Grid point ${words.place(...own.place)}` : words.place(...state.place)), close);
+      element("p", {}, words.place(...state.place)), ...(own ? [element("p", { class: "small how" }, own.how)] : []), close);
   }
 
   function stepOf(series) {
@@ -101,11 +145,12 @@
     const { state, meta } = sphercast, step = stepOf(own.series), unit = meta.variables[state.variable].units;
     const lead = meta.leads[state.lead];
     const now = `${summary(own.series, state.lead, unit, step)} at ${words.hours(lead.hours)} (${lead.day} ${lead.valid})`;
-    const picture = chartOf(own, found, `Meteogram at ${words.place(...own.place)}. ${now}`);
-    const gaps = own.gaps.length ? `No values at ${own.gaps.length} lead times: ${own.gaps[0].words}` : note;
+    const picture = chartOf(own, found, `Meteogram at ${words.place(...state.place)}. ${now}`);
+    const lacks = own.usual === "" ? "The climatology lacks this field." : "";
+    const gaps = own.gaps.length ? `No values at ${own.gaps.length} lead times: ${own.gaps[0].words}` : note || lacks;
     panel().replaceChildren(header(own), picture || element("p", {}, "There is no value at this point."),
-      keyOf(own.series, found), element("p", { class: "now-words", "aria-live": "polite" }, now),
-      ...(gaps ? [element("p", { class: "small" }, gaps)] : []), table(own.series, meta.leads, step));
+      keyOf(own, found), element("p", { class: "now-words", "aria-live": "polite" }, now),
+      ...(gaps ? [element("p", { class: "small" }, gaps)] : []), table(own, meta.leads, step));
   }
 
   let turn = 0;

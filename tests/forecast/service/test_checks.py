@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,45 @@ def test_of_a_region_across_the_meridian() -> None:
 def test_what_cannot(values: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_plot(**values)
-    assert str(caught.value).startswith("the map z.png cannot be drawn: ")
+    assert str(caught.value).startswith("the picture z.png cannot be drawn: ")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("plot", "places"),
+    [
+        ({"kind": "meteogram", "at": [48.2, 16.4]}, {}),
+        ({"kind": "plume", "at": "Vienna", "climatology": "nix.nc"}, {"Vienna": [48.2, 16.4]}),
+        ({"kind": "profile", "at": "48.2,16.4", "variable": ["wind_speed", "geopotential"], "lead": 12}, {}),
+        ({"name": "z.gif", "animate": True, "variable": "geopotential", "kind": "chart"}, {}),
+    ],
+)
+def test_places_and_animations_that_can_be_drawn(plot: dict[str, Any], places: dict[str, Any]) -> None:
+    check(plots=[{"name": "z.png", **plot}], places=places)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (
+            {"kind": "plume", "at": "Wien"},
+            "there is no place 'Wien', expected [latitude, longitude], or one of",
+        ),
+        ({"kind": "plume", "at": "98,16"}, "got the place 98,16, expected latitude,longitude in degrees"),
+        ({"kind": "plume", "at": "8,16", "lead": 6}, "a plume shows all lead times, got lead 6 h"),
+        ({"kind": "profile", "at": "8,16", "lead": 7}, "no lead 7 h in this forecast"),
+        ({"kind": "meteogram", "at": "8,16", "variable": "hail"}, "no variable 'hail'; the forecast has"),
+        ({"name": "z.gif", "animate": True, "variable": "geopotential", "lead": 6}, "goes through all lead times"),
+        ({"name": "z.mp4", "animate": True, "variable": "geopotential"}, "an MP4 needs ffmpeg"),
+    ],
+)
+def test_places_and_animations_that_cannot(
+    values: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(ConfigError) as caught:
+        check(plots=[{"name": "z.png", **values}])
+    assert " cannot be drawn: " in str(caught.value)
     assert words in str(caught.value)
 
 

@@ -116,6 +116,27 @@ def test_perturbed_initial_states(
     assert made.attrs.get("control_member") == (None if control is None else str(control))
 
 
+@pytest.mark.parametrize(
+    ("asked", "leads"),
+    [({"output_hours": 6}, [6, 12, 18, 24]), ({"step_hours": 12, "perturbation": {"kind": "lagged"}}, [12, 24])],
+)
+def test_steps_of_several_lengths(
+    job: Callable[..., JobFile], make_forecaster: Callable[..., Forecaster], tmp_path: Path, asked: dict[str, Any],
+    leads: list[int],
+) -> None:  # fmt: skip
+    model = make_forecaster(step_hours=24, other_step_hours=(6, 12, 18))
+    save_checkpoint(model, tmp_path / "model.safetensors", {})
+    outcome = shoot(job(**asked))
+    assert outcome.state is State.DONE, outcome.message
+    made = forecast_of(job(**asked))
+    assert made["forecast_period"].values.tolist() == leads
+    assert made.attrs["model_steps"].startswith(f"steps of {asked.get('step_hours', 24)} h")
+    with pytest.raises(
+        ConfigError, match=r"got steps of 8 h \(step_hours\), but the model knows steps of 6, 12, 18, 24"
+    ):
+        check_job(job(step_hours=8), CYCLE)
+
+
 def test_members_of_an_analysis(job: Callable[..., JobFile], world: xr.Dataset, tmp_path: Path) -> None:
     """Each member starts from its own states; a source with fewer members says so."""
     near = world.sel(time=slice("2000-01-31T12", "2000-02-01T00"))
@@ -178,11 +199,11 @@ def test_a_checkpoint_replaced_in_the_middle(
 
     step, steps = Forecaster.step, []
 
-    def interrupted(self: Forecaster, *arguments: Any) -> Any:
+    def interrupted(self: Forecaster, *arguments: Any, **options: Any) -> Any:
         steps.append(self)
         if len(steps) == 2:
             raise KeyboardInterrupt
-        return step(self, *arguments)
+        return step(self, *arguments, **options)
 
     monkeypatch.setattr(Forecaster, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -21,6 +21,7 @@ from forecast import cli_jobs_report
 from forecast.cli import app
 from forecast.cli_jobs_checks import _blank, check_afterwards
 from forecast.cli_jobs_report import report_steps
+from forecast.cli_jobs_steps import plot_steps
 from forecast.output.layout import select as selection
 from forecast.output.manifest import Manifest, PublishedFile, StoppedMember
 from forecast.service.job_file import JobFile, load_job
@@ -179,7 +180,7 @@ def _as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 def test_of_a_run(tmp_path: Path) -> None:
     given: dict[str, Any] = {
         "name": "mini", "checkpoint": "planet", "source": {"kind": "folder", "path": "sample"}, "folder": "out",
-        "members": 2, "days": 1, "cycles": [0], "report": True, "places": {"Vienna": [48.2, 16.4]},
+        "members": 2, "days": 2, "cycles": [0], "report": True, "places": {"Vienna": [48.2, 16.4]},
         "outputs": [{"variables": ["geopotential"], "levels": [500]}],
     }  # fmt: skip
     path, folder = tmp_path / "job.yaml", tmp_path / "out" / "20010106T00"
@@ -188,18 +189,27 @@ def test_of_a_run(tmp_path: Path) -> None:
     assert ended.exit_code == 0, ended.output
     parts = Parts((folder / "report.html").read_text())
     assert [own["alt"] for own in parts.all("img")] == [
-        "mean and spread of geopotential at 500 hPa, T+24 h", "Meteogram of Vienna, 48.2° N 16.4° E",
+        "mean and spread of geopotential at 500 hPa, T+48 h", "Meteogram of Vienna, 48.2° N 16.4° E",
     ]  # fmt: skip
     assert len(parts.all("polyline")) == 1
     assert "fetching the initial conditions" in parts.text
-    (folder / "z.png").write_bytes(b"drawn")
-    plot = {"name": "z.png", "variable": "geopotential", "kind": "mean_spread", "level": 500}
-    path.write_text(yaml.safe_dump({**given, "plots": [plot], "places": {}}))
-    (step,) = report_steps(load_job(path))
-    step.make(folder)
-    (image,) = Parts((folder / "report.html").read_text()).all("img")
-    assert image["alt"] == "z.png: mean and spread of geopotential at 500 hPa"
-    assert str(image["src"]).endswith(base64.b64encode(b"drawn").decode())
+    plots: list[dict[str, Any]] = [
+        {"name": "z.png", "variable": "geopotential", "kind": "mean_spread", "level": 500},
+        {"name": "z.gif", "variable": "geopotential", "animate": True},
+        {"name": "v.png", "kind": "plume", "at": "Vienna", "variable": ["geopotential_500"]},
+    ]
+    path.write_text(yaml.safe_dump({**given, "plots": plots}))
+    job = load_job(path)
+    for step in (*plot_steps(job), *report_steps(job)):
+        step.make(folder)
+    images = Parts((folder / "report.html").read_text()).all("img")
+    assert [own["alt"] for own in images] == [
+        "z.png: mean and spread of geopotential at 500 hPa", "z.gif: mean of geopotential, all lead times",
+        "v.png: plume at Vienna", "Meteogram of Vienna, 48.2° N 16.4° E",
+    ]  # fmt: skip
+    kinds = [str(own["src"]).partition(";")[0] for own in images]
+    assert kinds == ["data:image/png", "data:image/gif", "data:image/png", "data:image/png"]
+    assert str(images[2]["src"]).endswith(base64.b64encode((folder / "v.png").read_bytes()).decode())
 
 
 def test_long_words_of_earlier_tries_are_shortened() -> None:

@@ -1,0 +1,137 @@
+"""Table (Markdown) and figure of the study, from what ``python -m benchmarks.study`` wrote.
+
+python -m benchmarks.study_table [--scores runs/speedy/study] [--variable geopotential_500] [--figure FILE.png]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    Scores = Mapping[str, NDArray[Any]]
+
+DAYS = (1, 3, 5, 7, 10)
+RESAMPLES = 2000
+METRES = 9.80665
+SHARE = 2 / 3
+"""Of the degrees that the grid holds, those whose power is compared."""
+
+
+def main() -> None:
+    """Print the table, draw the figure."""
+    options = _options()
+    studied = {
+        path.stem.replace("_", " "): dict(np.load(path))
+        for path in sorted(options.scores.glob("*.npz"), key=lambda path: path.stat().st_mtime)
+    }
+    climate = studied.pop("climatology")
+    channel = list(climate["channels"]).index(options.variable)
+    scale = METRES if options.variable.startswith("geopotential") else 1.0
+    print(table(studied, climate, channel, scale))
+    if options.figure:
+        figure(studied, climate, channel, scale, options.variable).savefig(options.figure, dpi=110)
+
+
+def table(studied: Mapping[str, Scores], climate: Scores, channel: int, scale: float) -> str:
+    """Fair CRPS with 95 % intervals, skill over climatology, spread/skill, spectra and cost."""
+    head = ["generator", *(f"CRPS day {day}" for day in DAYS), "CRPSS", "spread/skill", "power", "ms a member-day"]
+    rows = [head, ["---"] * len(head)]
+    known = climate["crps"][..., channel] / scale
+    rows.append(["climatology", *(_interval(known[day - 1]) for day in DAYS), "0", "", "", ""])
+    for name, scores in studied.items():
+        crps = scores["crps"][..., channel] / scale
+        skill = 1 - crps.mean(1) / known.mean(1)
+        ratio, power = _spread_skill(scores, channel), _power(scores, channel)
+        spread = _listed(ratio) if ratio.any() else "none"
+        rows.append([
+            name, *(_interval(crps[day - 1]) for day in DAYS), _listed(skill), spread,
+            f"{power[0]:.2f} to {power[1]:.2f}", f"{1000 * float(scores['seconds_per_member_day']):.2f}",
+        ])  # fmt: skip
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def figure(studied: Mapping[str, Scores], climate: Scores, channel: int, scale: float, variable: str) -> Figure:
+    """CRPS and spread/skill by lead, and the last day's spectra over the truth's."""
+    drawn = Figure(figsize=(13, 4.2), layout="constrained")
+    left, middle, right = drawn.subplots(1, 3)
+    colours = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
+    for number, (name, scores) in enumerate(studied.items()):
+        style: dict[str, Any] = {"color": colours[number % 20], "label": name, "lw": 1.6}
+        crps = scores["crps"][..., channel] / scale
+        left.plot(scores["lead_days"], crps.mean(1), **style)
+        low, high = zip(*(_bounds(row) for row in crps), strict=True)
+        left.fill_between(scores["lead_days"], low, high, color=style["color"], alpha=0.12, lw=0)
+        if (ratio := _spread_skill(scores, channel)).any():
+            middle.plot(scores["lead_days"], ratio, **style)
+        right.plot((scores["spectrum"] / scores["truth_spectrum"])[-1, channel, 1:], **style)
+    left.plot(
+        np.arange(1, len(climate["crps"]) + 1),
+        climate["crps"][..., channel].mean(1) / scale,
+        "k--",
+        label="climatology",
+    )
+    _label(left, "days", f"fair CRPS of {variable}" + (" (m)" if scale == METRES else ""))
+    _label(middle, "days", "spread / skill")
+    _label(right, "degree of the harmonic", f"power over truth's, day {len(climate['crps'])}")
+    right.set_yscale("log")
+    for axes in (middle, right):
+        axes.axhspan(0.9, 1.1, color="0.9", zorder=0)
+    left.legend(fontsize=7, ncols=2)
+    return drawn
+
+
+def _label(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(alpha=0.3)
+
+
+def _spread_skill(scores: Scores, channel: int) -> NDArray[np.float64]:
+    spread, error = (scores[name][..., channel].mean(1) for name in ("variance", "squared_error"))
+    return np.asarray(np.sqrt(spread / error))
+
+
+def _power(scores: Scores, channel: int) -> tuple[float, float]:
+    """The lowest and highest ratio of members' power to the truth's over the larger scales, at any lead."""
+    ratio = (scores["spectrum"] / scores["truth_spectrum"])[:, channel, 1:]
+    kept = ratio[:, : int(SHARE * ratio.shape[1])]
+    return float(kept.min()), float(kept.max())
+
+
+def _bounds(values: NDArray[np.float64]) -> tuple[float, float]:
+    """A 95 % interval of the mean over initial times, by resampling them."""
+    drawn = np.random.default_rng(0).choice(values, (RESAMPLES, len(values))).mean(1)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _interval(values: NDArray[np.float64]) -> str:
+    low, high = _bounds(values)
+    return f"{values.mean():.2f} ({low:.2f}-{high:.2f})"
+
+
+def _listed(values: NDArray[np.float64]) -> str:
+    return " ".join(f"{values[day - 1]:.2f}" for day in DAYS)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scores", type=Path, default=Path("runs/speedy/study"))
+    parser.add_argument("--variable", default="geopotential_500")
+    parser.add_argument("--figure", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

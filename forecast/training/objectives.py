@@ -1,0 +1,136 @@
+"""What a stage of training minimises, as a function of a batch of samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from data_pipeline.dataset import Sample
+from forecast.training.scores import almost_fair_crps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from forecast.forecaster import Forecaster
+    from forecast.harmonics import SphericalTransform
+    from forecast.training.config import CrpsObjective, MeanObjective
+    from forecast.training.randomness import StepRandom
+
+
+class Task(NamedTuple):
+    """A batch of samples, the ``hours`` of their steps, and static fields (batch, feature, latitude, longitude)."""
+
+    sample: Sample
+    static: Tensor
+    hours: int | None = None
+
+    def repeated(self, members: int) -> Task:
+        """All samples once for each member, one block after the other."""
+        previous, current, static = (
+            fields.repeat(members, 1, 1, 1) for fields in (self.sample.previous, self.sample.current, self.static)
+        )
+        following, forcings = (fields.repeat(1, members, 1, 1, 1) for fields in self.sample[2:])
+        return Task(Sample(previous, current, following, forcings), static, self.hours)
+
+    def rows(self, start: int, stop: int) -> Task:
+        """Some of the samples."""
+        previous, current, following, forcings = self.sample
+        part = Sample(previous[start:stop], current[start:stop], following[:, start:stop], forcings[:, start:stop])
+        return Task(part, self.static[start:stop], self.hours)
+
+
+def mirrored(task: Task, forecaster: Forecaster, place: int = 0) -> Task:
+    """With north and south exchanged in every second sample; the first of the task has ``place`` in the batch."""
+    states, forcing, static = forecaster.mirror_signs()
+    signs, first = Sample(states, states, states, forcing), (place + 1) % 2
+    sample = Sample(*(_flipped(fields, sign, first) for fields, sign in zip(task.sample, signs, strict=True)))
+    return Task(sample, _flipped(task.static, static, first), task.hours)
+
+
+def _flipped(fields: Tensor, sign: Tensor, first: int) -> Tensor:
+    fields = fields.clone()
+    fields[..., first::2, :, :, :] = fields[..., first::2, :, :, :].flip(-2) * sign
+    return fields
+
+
+class Learner(NamedTuple):
+    """A forecaster in training: what every objective needs beside the batch."""
+
+    forecaster: Forecaster
+    weights: Tensor
+    transform: SphericalTransform
+    checkpointing: bool = False
+
+    def rollout(self, task: Task, noise: Callable[[], Tensor]) -> list[Tensor]:
+        """The states after each step of the task; gradients go through all steps."""
+        forecaster, states = self.forecaster, []
+        previous, current = task.sample.previous, task.sample.current
+        for forcing in task.sample.forcings:
+            known = forecaster.known(previous, current, forcing, task.static)
+            previous, current = current, self._advance(current, known, noise(), task.hours)
+            states.append(current)
+        return states
+
+    def _advance(self, current: Tensor, known: Tensor, noise: Tensor, hours: int | None) -> Tensor:
+        if not self.checkpointing:
+            return self.forecaster.advance(current, known, noise, hours=hours)
+        state: Tensor = checkpoint(self.forecaster.advance, current, known, noise, hours=hours, use_reentrant=False)
+        return state
+
+
+def mean_loss(learner: Learner, task: Task, objective: MeanObjective) -> Tensor:
+    """Of increments scaled by the tendency's standard deviation, the mean square or absolute error over all steps."""
+    forecaster = learner.forecaster
+    nothing = torch.zeros((), device=learner.weights.device)
+    shape = _noise_shape(forecaster, len(task.static))
+    states = learner.rollout(task, lambda: nothing.expand(shape))
+    errors = [_scaled(forecaster, got - truth, task) for got, truth in zip(states, task.sample.following, strict=True)]
+    measure = torch.square if objective.norm == "mse" else torch.abs
+    return torch.stack([(learner.weights * measure(error)).mean() for error in errors]).mean()
+
+
+def denoising_loss(learner: Learner, task: Task, random: StepRandom) -> Tensor:
+    """Of one step's scaled increment at noise levels that the process draws (see ``Denoiser.loss``)."""
+    forecaster, sample, count = learner.forecaster, task.sample, len(task.static)
+    known = forecaster.known(sample.previous, sample.current, sample.forcings[0], task.static)
+    clean = forecaster.normalizer.increment(sample.current, sample.following[0], task.hours)
+    noise = draw_training_noise(forecaster, count, random)
+    s = forecaster.denoiser.process.draw_noise_levels(random.normal(count))
+    step = forecaster.step_label(count, task.hours)
+    return forecaster.denoiser.loss(clean, noise, s, known, step, learner.weights)
+
+
+def crps_loss(learner: Learner, task: Task, objective: CrpsObjective, random: StepRandom) -> Tensor:
+    """The almost fair CRPS of the members' scaled errors, and of their harmonics' coefficients, over all steps."""
+    forecaster, members = learner.forecaster, objective.members
+    repeated = task.repeated(members)
+    states = learner.rollout(repeated, lambda: draw_training_noise(forecaster, len(repeated.static), random))
+    losses = []
+    for got, truth in zip(states, task.sample.following, strict=True):
+        errors = _scaled(forecaster, got.reshape(members, *truth.shape) - truth, task)
+        score = (learner.weights * almost_fair_crps(errors, objective.alpha)).mean()
+        if objective.spectral:
+            waves = learner.transform.coefficients(errors)
+            score = score + objective.spectral * almost_fair_crps(waves, objective.alpha).mean()
+        losses.append(score)
+    return torch.stack(losses).mean()
+
+
+def draw_training_noise(forecaster: Forecaster, count: int, random: StepRandom) -> Tensor:
+    """Unit-variance noise for ``count`` samples."""
+    numbers = forecaster.noise.shape_of_numbers(len(forecaster.channels))
+    return forecaster.noise.of_normal(random.normal(count, *numbers))
+
+
+def _noise_shape(forecaster: Forecaster, count: int) -> tuple[int, ...]:
+    if size := forecaster.model.latent_size:
+        return (count, size)
+    return (count, len(forecaster.channels), *forecaster.grid.shape)
+
+
+def _scaled(forecaster: Forecaster, error: Tensor, task: Task) -> Tensor:
+    return error / forecaster.normalizer.tendency(task.hours)
