@@ -103,6 +103,7 @@ class Forecaster:
         fresh: Callable[[int], Tensor] | None = None,
     ) -> Tensor:  # fmt: skip
         """As ``step``, of ``known`` inputs; gradients go through it."""
+        hours = None if hours == self.model.step_hours else hours
         increment = self.truncation(self._increment(known, noise, hours, fresh))
         return self._within_bounds(self.normalizer.advance(current, increment, hours))
 

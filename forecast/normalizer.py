@@ -52,8 +52,13 @@ class Normalizer:
         return Normalizer(self.mean.to(device), self.std.to(device), self.tendency_std.to(device), others)
 
     def tendency(self, hours: int | None) -> Tensor:
-        """The scale of steps of ``hours``; None stands for the forecast step."""
-        return self.others.get(hours, self.tendency_std) if hours else self.tendency_std
+        """The scale of steps of ``hours``, None stands for the forecast step; a DataError for any other."""
+        if hours is None:
+            return self.tendency_std
+        if hours not in self.others:
+            known = ", ".join(map(str, self.others)) or "none"
+            raise DataError(f"got a step of {hours} h, expected the forecast step or one of these others: {known}")
+        return self.others[hours]
 
     def state(self, fields: Tensor) -> Tensor:
         """Scale physical states (..., channel, latitude, longitude)."""

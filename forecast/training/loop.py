@@ -172,7 +172,7 @@ class Run:
         if not model.other_step_hours:
             return Request(indices, config.rollout_at(step))
         hours = draw_hours((model.step_hours, *model.other_step_hours), config.seed, step)
-        return Request(indices, config.rollout_at(step) if hours == model.step_hours else 1, hours)
+        return Request(indices, config.rollout_at(step)) if hours == model.step_hours else Request(indices, 1, hours)
 
     def _update(self, batch: Sample, step: int) -> tuple[Tensor, Tensor]:
         """The loss of a step, and the norm of its gradients before they are cut."""

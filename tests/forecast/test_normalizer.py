@@ -39,9 +39,8 @@ def test_scales_are_float32_columns(scales: Normalizer) -> None:
 def test_steps_of_other_lengths_have_their_own_scale() -> None:
     scales = Normalizer.of(STATISTICS, 24, [6])
     before, after = torch.randn(2, 3, 2, 4, 8).unbind()
-    assert torch.equal(scales.increment(before, after, 24), scales.increment(before, after))
     assert torch.equal(scales.increment(before, after, 6), after - before)
-    for hours in (6, 24, None):
+    for hours in (6, None):
         torch.testing.assert_close(
             scales.advance(before, scales.increment(before, after, hours), hours), after, rtol=1e-4, atol=1e-4
         )
@@ -64,3 +63,12 @@ def test_refuses_a_channel_without_variability(bad: float) -> None:
     for statistics in (Statistics(STATISTICS.mean, std, {6: np.ones(2)}), Statistics(std, np.ones(2), {6: std})):
         with pytest.raises(DataError, match="never changes"):
             Normalizer.of(statistics, 6)
+
+
+def test_steps_that_are_not_known_have_no_scale() -> None:
+    one = torch.ones(2, 1, 1)
+    scales = Normalizer(0 * one, one, one, {6: 0.5 * one})
+    assert torch.equal(scales.tendency(6), 0.5 * one)
+    assert torch.equal(scales.tendency(None), one)
+    with pytest.raises(DataError, match="got a step of 12 h, expected the forecast step or one of these others: 6"):
+        scales.tendency(12)

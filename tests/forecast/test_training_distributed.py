@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from data_pipeline.store import TrainingStore
     from forecast.config import Experiment
+
+    from .conftest import Run as RunCommand
 
     Write = Callable[..., Path]
 
@@ -127,27 +130,34 @@ def test_nan_in_one_process_stops_all(pair: Pair, write: Write) -> None:
     assert "the loss is nan and its gradient nan at step 0, samples starting at 2000-" in str(failures[0])
 
 
-def test_killed_under_torchrun_and_run_again_leaves_the_same_bytes(
-    pair: Pair, write: Write, environment: dict[str, str]
+def test_a_process_but_the_first_neither_writes_nor_speaks(
+    run: RunCommand, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(distributed, "joined", lambda: nullcontext(World(1, 1)))
+    config = write("second")
+    outcome = run("train", config)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert not (config.parent / "run").exists()
+
+
+def test_torchrun_goes_on_after_a_kill_to_the_same_bytes(pair: Pair, write: Write, environment: dict[str, str]) -> None:
     changes = {"training__steps": 24, "training__batch_size": 8, "model__dropout": 0.1}
     whole, killed = write("whole", **changes), write("killed", **changes)
     assert pair.train(whole) == [None, None]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [*launch, "-m", "forecast", "train", str(killed), "--quiet"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1"]
+    command = [sys.executable, *launcher, "-m", "forecast", "train", str(killed), "--quiet"]
     folder = killed.parent / "run"
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         while not states(folder) and process.poll() is None:
             time.sleep(0.02)
-        if child := child_of_torchrun(process.pid, 1):
-            os.kill(child, signal.SIGKILL)
-        process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert not (folder / "checkpoint.safetensors").exists()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"checkpoint: {folder / 'checkpoint.safetensors'}\n", "process 0 alone speaks"
-    assert left_by(folder)[1] == left_by(whole.parent / "run")[1]
+        child = child_of_torchrun(process.pid, 1)
+        assert child, "it is still at work"
+        os.kill(child, signal.SIGKILL)
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err.decode()
+    assert b"Signal 9" in err or b"exitcode: -9" in err
+    assert out.decode() == f"checkpoint: {folder / 'checkpoint.safetensors'}\n", "process 0 alone speaks"
+    assert left_by(folder) == left_by(whole.parent / "run")
 
 
 # what is refused
