@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -105,7 +106,8 @@ class StoreDataset:
 
     def _settle(self, asked: Residence | None) -> None:
         size = len(self.times) * math.prod(self._stored.shape) * self._stored.dtype.itemsize
-        free, free_on_device = free_memory(), _free_on(self.device)
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's on this machine: each holds its own
+        free, free_on_device = free_memory() // processes, _free_on(self.device)
         self.residence = choose_residence(size, asked, free, free_on_device)
         self._room = f"{size / 1e9:.3g} GB, {free / 1e9:.3g} GB of memory free"
         if asked == "device":

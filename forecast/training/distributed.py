@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Generic, ParamSpec
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.rendezvous import rendezvous
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -89,9 +91,7 @@ def joined() -> Iterator[World]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
         return
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    distributed.init_process_group(backend, timeout=_PATIENCE)
-    world = World(distributed.get_rank(), distributed.get_world_size())
+    world = _join()
     try:
         yield world
     except RuntimeError as error:
@@ -103,6 +103,15 @@ def joined() -> Iterator[World]:
         ) from error
     finally:
         distributed.destroy_process_group()
+
+
+def _join() -> World:
+    """Addresses are told under the number of the attempt: those of processes that torchrun has restarted are stale."""
+    store, rank, size = next(rendezvous("env://"))
+    attempt = PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    distributed.init_process_group(backend, store=attempt, rank=rank, world_size=size, timeout=_PATIENCE)
+    return World(rank, size)
 
 
 def _is_lost(error: RuntimeError) -> bool:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from evaluation.viewer.export import export
+from evaluation.viewer.pieces import Pieces
+from tests.evaluation.mock_maps import mock_forecast
 from tests.evaluation.test_viewer_browser import (  # noqa: F401, they are fixtures
     browser,
     expect,
@@ -18,12 +21,13 @@ from tests.evaluation.test_viewer_browser import (  # noqa: F401, they are fixtu
     pytestmark,
     served,
 )
-from tests.evaluation.viewed import content, values
+from tests.evaluation.test_viewer_server import serving
+from tests.evaluation.viewed import content, values, written
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from pathlib import Path
 
-    from evaluation.viewer.pieces import Pieces
+    from playwright.sync_api import Page
 
 
 def test_a_place_by_keyboard_alone(page: Page, served: str) -> None:  # noqa: F811
@@ -52,3 +56,18 @@ def test_an_export_interpolates_quantiles(at: str, page: Page, filed: str, piece
     south, east = np.negative(grid["latitude"]), [*grid["longitude"], 360.0]
     across = np.array([[np.interp(longitude % 360, east, row) for row in quantile] for quantile in field])
     np.testing.assert_allclose(shown, [np.interp(-latitude, south, own) for own in across], rtol=0, atol=0.06)
+
+
+@pytest.mark.parametrize("where", ["served", "filed"])
+def test_a_place_outside_of_a_region_is_refused(where: str, page: Page, tmp_path: Path) -> None:  # noqa: F811
+    region = mock_forecast().isel(latitude=slice(2, 6), longitude=[0, 1, 2, 29, 30, 31])
+    made = Pieces(written(tmp_path / "region.nc", region))
+    export(made, tmp_path / "page", print)
+    with serving(made) as port:
+        address = f"http://127.0.0.1:{port}/" if where == "served" else (tmp_path / "page" / "index.html").as_uri()
+        for at in ("80.00,0.00", "40.00,90.00", "-80.00,0.00"):
+            opened(page, address, f"at={at}")
+            page.reload()
+            expect(page.locator("#place [role=alert]")).to_contain_text("is outside the forecast's")
+            expect(page.locator("#place [role=alert]")).to_contain_text("choose a place inside")
+    made.close()

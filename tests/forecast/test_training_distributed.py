@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from data_pipeline.errors import CheckpointError, ConfigError, SphercastError
 from forecast.config import load_experiment
-from forecast.training import distributed
+from forecast.training import distributed, loop
 from forecast.training.distributed import World, choose_own_device, joined
 from forecast.training.loop import Run, train
 from forecast.training.preparing import prepare
@@ -133,7 +133,9 @@ def test_nan_in_one_process_stops_all(pair: Pair, write: Write) -> None:
 def test_a_process_but_the_first_neither_writes_nor_speaks(
     run: RunCommand, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distributed, "joined", lambda: nullcontext(World(1, 1)))
+    monkeypatch.setattr(distributed, "joined", lambda: nullcontext(World(1, 2)))
+    monkeypatch.setattr(World, "sum", lambda _, value: value)
+    monkeypatch.setattr(loop, "averaging", lambda _, loss: loss)
     config = write("second")
     outcome = run("train", config)
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
@@ -158,6 +160,15 @@ def test_torchrun_goes_on_after_a_kill_to_the_same_bytes(pair: Pair, write: Writ
     assert b"Signal 9" in err or b"exitcode: -9" in err
     assert out.decode() == f"checkpoint: {folder / 'checkpoint.safetensors'}\n", "process 0 alone speaks"
     assert left_by(folder) == left_by(whole.parent / "run")
+
+
+def test_memory_is_shared_out(experiment: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch) -> None:
+    (alone,) = prepare(experiment()).samples.parts
+    assert alone._held is not None
+    monkeypatch.setattr("data_pipeline.dataset.free_memory", lambda: 3 * alone._held.nbytes)
+    assert [part.residence for part in prepare(experiment()).samples.parts] == ["memory"]
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert [part.residence for part in prepare(experiment()).samples.parts] == ["disk"]
 
 
 # what is refused
@@ -195,9 +206,8 @@ def test_fewer_gpus_than_processes(asked: str, most: int, monkeypatch: pytest.Mo
 
 def test_a_process_that_loses_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    answers = {"init_process_group": None, "destroy_process_group": None, "get_rank": 1, "get_world_size": 2}
-    for name, answer in answers.items():
-        monkeypatch.setattr(distributed.distributed, name, lambda *_, answer=answer, **__: answer)
+    monkeypatch.setattr(distributed, "_join", lambda: World(1, 2))
+    monkeypatch.setattr(distributed.distributed, "destroy_process_group", lambda: None)
     with (
         pytest.raises(
             SphercastError, match=r"process 1 of torchrun lost another \(\[gloo/pair.cc\] Read error\); look"

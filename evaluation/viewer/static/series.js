@@ -17,7 +17,7 @@
     return { row, column, place, away: d3.geoDistance([longitude, latitude], [place[1], place[0]]) * 6371 };
   }
 
-  /** Two neighbours on an axis that ascends, and the share of the second; one alone at its ends. */
+  /** Two neighbours on an axis that ascends, with their shares; one alone at its ends. */
   function between(axis, x, period) {
     const last = axis.length - 1, after = d3.bisectRight(axis, x);
     if (after > 0 && after <= last) return [[after - 1, axis[after] - x], [after, x - axis[after - 1]]].map(([i, own]) => [i, own / (axis[after] - axis[after - 1])]);
@@ -26,9 +26,12 @@
     return [[last, 1 - share], [0, share]];
   }
 
-  /** The grid points about a place, with their weights: bilinear, beyond the last row of that row alone. */
+  /** The grid points about a place, with their weights: bilinear, between the last row and a pole of that row alone. */
   function around(grid, [latitude, longitude]) {
     const start = grid.longitude[0], east = (value) => (((value - start) % 360) + 360) % 360;
+    const beyond = [latitude > grid.latitude[0] && !grid.poles[0], latitude < grid.latitude[grid.latitude.length - 1] && !grid.poles[1],
+      !grid.periodic && east(longitude) > east(grid.longitude[grid.longitude.length - 1])];
+    if (beyond.includes(true)) throw new Error(`${words.place(latitude, longitude)} is outside the forecast's grid; choose a place inside.`);
     const columns = between(grid.longitude.map(east), east(longitude), grid.periodic && 360);
     const rows = between(grid.latitude.map((value) => -value), -latitude, 0);
     return rows.flatMap(([row, one]) => columns.map(([column, two]) => ({ row, column, weight: one * two })));
@@ -64,7 +67,7 @@
       return { ...piece, place, series, climate: piece.climate?.map(numbers) };
     }
     const { grid } = sphercast.meta.sides[side], next = nearest(grid, place), { sum } = sphercast.meta.variables[variable];
-    const points = sum ? [{ ...next, weight: 1 }] : around(grid, place);
+    const about = around(grid, place), points = sum ? [{ ...next, weight: 1 }] : about;
     const parts = await Promise.all(points.map(async (point) => {
       const piece = await sphercast.piece(`series/${key}/${point.row}`);
       return { weight: point.weight, series: ofPoint(piece, point.column), gaps: piece.gaps };
