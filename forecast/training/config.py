@@ -32,7 +32,8 @@ class CrpsObjective(_Frozen):
     """The sampler's few steps draw ``members`` next states, which the CRPS scores.
 
     ``alpha`` 1 is the fair CRPS, 0 that of the ensemble as it is (Lang et al. 2024, AIFS-CRPS, eq. 4: 0.95).
-    ``spectral`` weighs the CRPS of the spherical harmonics' coefficients, which keeps the members' spectra right.
+    ``spectral`` weighs the CRPS of the spherical harmonics, each degree over its own standard deviation: it keeps small
+    scales from filling with noise.
     """
 
     kind: Literal["crps"] = "crps"

@@ -11,7 +11,7 @@ from data_pipeline.dataset import Sample
 from forecast.training.scores import almost_fair_crps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
@@ -58,11 +58,16 @@ def _flipped(fields: Tensor, sign: Tensor, first: int) -> Tensor:
 
 
 class Learner(NamedTuple):
-    """A forecaster in training: what every objective needs beside the batch."""
+    """A forecaster in training: what every objective needs beside the batch.
+
+    ``weights`` are the cells' areas (latitude, 1), of mean 1. ``wave_std`` holds, by the hours of the step, the
+    standard deviation of the harmonics' coefficients of scaled increments (channel, coefficient).
+    """
 
     forecaster: Forecaster
     weights: Tensor
     transform: SphericalTransform
+    wave_std: Mapping[int | None, Tensor]
     checkpointing: bool = False
 
     def rollout(self, task: Task, noise: Callable[[], Tensor]) -> list[Tensor]:
@@ -105,7 +110,11 @@ def denoising_loss(learner: Learner, task: Task, random: StepRandom) -> Tensor:
 
 
 def crps_loss(learner: Learner, task: Task, objective: CrpsObjective, random: StepRandom) -> Tensor:
-    """The almost fair CRPS of the members' scaled errors, and of their harmonics' coefficients, over all steps."""
+    """The almost fair CRPS of the members' scaled errors, and of their harmonics' coefficients, over all steps.
+
+    Coefficients are over the standard deviation of those of the truth's change in a step, degree by degree. So small
+    scales, which hold little of the variance, count as much as large ones, and members cannot fill them with noise.
+    """
     forecaster, members = learner.forecaster, objective.members
     repeated = task.repeated(members)
     states = learner.rollout(repeated, lambda: draw_training_noise(forecaster, len(repeated.static), random))
@@ -114,10 +123,23 @@ def crps_loss(learner: Learner, task: Task, objective: CrpsObjective, random: St
         errors = _scaled(forecaster, got.reshape(members, *truth.shape) - truth, task)
         score = (learner.weights * almost_fair_crps(errors, objective.alpha)).mean()
         if objective.spectral:
-            waves = learner.transform.coefficients(errors)
+            waves = learner.transform.coefficients(errors) / learner.wave_std[task.hours]
             score = score + objective.spectral * almost_fair_crps(waves, objective.alpha).mean()
         losses.append(score)
     return torch.stack(losses).mean()
+
+
+FAINTEST = 1e-3
+"""Of a degree's power over the mean of all: fainter degrees are taken for this strong."""
+
+
+def degree_std(transform: SphericalTransform, fields: Tensor) -> Tensor:
+    """Standard deviation of the coefficients of each degree of fields (batch, channel, ...): (channel, coefficient)."""
+    degrees = transform.degrees.to(fields.device)
+    power = transform.coefficients(fields).square().mean(0)
+    sums = power.new_zeros(len(power), int(transform.degree) + 1).index_add(1, degrees, power)
+    means = sums / torch.bincount(degrees)
+    return (means[:, degrees] + FAINTEST * power.mean(1, keepdim=True)).sqrt()
 
 
 def draw_training_noise(forecaster: Forecaster, count: int, random: StepRandom) -> Tensor:

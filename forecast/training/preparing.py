@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from data_pipeline.config import Period
-from data_pipeline.dataset import StoreDataset
+from data_pipeline.dataset import Request, StoreDataset
 from data_pipeline.errors import CheckpointError, DataError
 from data_pipeline.joined_dataset import JoinedDataset
 from data_pipeline.store import TrainingStore, open_store
@@ -20,15 +20,21 @@ from forecast.harmonics import SphericalTransform
 from forecast.networks.dropout import share_dropout
 from forecast.normalizer import Normalizer
 from forecast.training.distributed import ALONE, choose_own_device
-from forecast.training.objectives import Learner
+from forecast.training.objectives import Learner, degree_std
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import Tensor
 
     from data_pipeline.residence import Residence
     from forecast.config import Experiment
     from forecast.denoiser import Denoiser
     from forecast.training.distributed import World
+
+
+STUDIED = 128
+"""Samples that say how much of each scale an increment has."""
 
 
 class Prepared(NamedTuple):
@@ -55,7 +61,6 @@ def prepare(experiment: Experiment, world: World = ALONE) -> Prepared:
     if config.compile:
         forecaster.denoiser.network.compile()
     weights = torch.as_tensor(forecaster.grid.area_weights(), dtype=torch.float32, device=device)[:, None]
-    learner = Learner(forecaster, weights, SphericalTransform(forecaster.grid), config.checkpointing)
     residence: Residence | None = config.residence or ("device" if device.type == "cuda" else None)
     reach = max(model.step_hours * config.longest_rollout, *model.other_step_hours, 0) * HOUR
 
@@ -67,7 +72,23 @@ def prepare(experiment: Experiment, world: World = ALONE) -> Prepared:
 
     parts = [dataset(store, experiment.data.training_period if store is stores[0] else None) for store in stores]
     held_out = StoreDataset(stores[0], config.validation_period, forecaster.step_length, device=device)
-    return Prepared(learner, JoinedDataset(parts), JoinedDataset([held_out]))
+    samples, transform = JoinedDataset(parts), SphericalTransform(forecaster.grid)
+    wave_std = _wave_std(forecaster, samples, transform)
+    learner = Learner(forecaster, weights, transform, wave_std, config.checkpointing)
+    return Prepared(learner, samples, JoinedDataset([held_out]))
+
+
+def _wave_std(
+    forecaster: Forecaster, samples: JoinedDataset, transform: SphericalTransform
+) -> dict[int | None, Tensor]:
+    """Of the increments of evenly spread samples, by the hours of the step."""
+    spread = torch.linspace(0, len(samples) - 1, min(len(samples), STUDIED)).long()
+
+    def of(hours: int | None) -> Tensor:
+        sample = samples.batch(Request(spread, 1, hours))
+        return degree_std(transform, forecaster.normalizer.increment(sample.current, sample.following[0], hours))
+
+    return {hours: of(hours) for hours in (None, *forecaster.model.other_step_hours)}
 
 
 def _whole(store: TrainingStore) -> Period:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 SHARED: dict[str, Any] = {
     "model__other_step_hours": [24], "training__mirror": True, "training__batch_size": 6, "training__accumulate": 3,
-    "training__log_every": 1, "training__validation_period": {"start": "2000-04-02", "stop": "2000-04-06"},
+    "training__log_every": 1, "training__validation_period": {"start": "2000-04-02T12", "stop": "2000-04-06"},
 }  # fmt: skip
 """The second process begins with a mirrored sample, and has none of the last part of the validation."""
 RUNS: dict[str, dict[str, Any]] = {

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from data_pipeline.dataset import Request
+from data_pipeline.grid import Grid
 from forecast.harmonics import SphericalTransform
-from forecast.training.objectives import crps_loss, denoising_loss, mean_loss, mirrored
+from forecast.training.objectives import FAINTEST, crps_loss, degree_std, denoising_loss, mean_loss, mirrored
 from forecast.training.randomness import StepRandom
 from forecast.training.scores import almost_fair_crps
 from tests.forecast.trainings import (
@@ -192,8 +193,19 @@ def test_spectral_term_is_the_crps_of_the_harmonics(experiment: Make) -> None:
     noise = forecaster.noise.of_normal(random_of(0).normal(6, *forecaster.noise.shape_of_numbers(7)))
     (states,) = run.learner.rollout(task.repeated(2), lambda: noise)
     errors = (states.reshape(2, 3, *states.shape[1:]) - task.sample.following[0]) / forecaster.normalizer.tendency_std
-    expected = almost_fair_crps(SphericalTransform(forecaster.grid).coefficients(errors), 0.95).mean()
+    waves = SphericalTransform(forecaster.grid).coefficients(errors) / run.learner.wave_std[None]
+    expected = almost_fair_crps(waves, 0.95).mean()
     torch.testing.assert_close(losses[0.5] - losses[0.0], 0.5 * expected, rtol=1e-3, atol=1e-5)
+
+
+def test_each_degree_has_its_standard_deviation() -> None:
+    transform = SphericalTransform(Grid.equiangular(8, 16, poles=False))
+    spread = torch.where(transform.degrees < 3, 2.0, 0.01)
+    waves = spread * torch.randn(4000, 1, len(spread), generator=torch.Generator().manual_seed(0))
+    std = degree_std(transform, transform.fields(waves))[0]
+    torch.testing.assert_close(std[transform.degrees < 3], torch.full((9,), 2.0), rtol=0.05, atol=0.01)
+    faint = (0.01**2 + FAINTEST * float(waves.square().mean())) ** 0.5
+    torch.testing.assert_close(std[transform.degrees >= 3], torch.full((len(spread) - 9,), faint), rtol=0.05, atol=0)
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
