@@ -78,8 +78,8 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for name, generator in wanted.items():
         forecaster = load_checkpoint(_checkpoint(experiment, generator.stage)).to(device)
-        if generator.sampler:
-            forecaster = replace(forecaster, sampler=generator.sampler)
+        sampler = generator.sampler or forecaster.sampler
+        forecaster = replace(forecaster, sampler=sampler.model_copy(update={"bfloat16": options.bfloat16}))
         scores = score(forecaster, test, generator.members or options.members, generator.hours, options.seed)
         np.savez(options.out / f"{name.replace(' ', '_')}.npz", **scores)
         print(json.dumps({"generator": name, **_summary(scores, forecaster)}), flush=True)
@@ -180,6 +180,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=10)
     parser.add_argument("--start", default="2006-04-01", help="of the test")
     parser.add_argument("--stop", default="2007-03-31T12", help="of the test")
+    parser.add_argument("--bfloat16", action="store_true", help="compute networks in half precision")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/speedy/study"))
     return parser.parse_args()
