@@ -106,6 +106,8 @@ class StoreDataset:
 
     def _settle(self, asked: Residence | None) -> None:
         size = len(self.times) * math.prod(self._stored.shape) * self._stored.dtype.itemsize
+        if asked == "device":  # where the forcings of steps lie too
+            size += len(self.times) * math.prod(self._forcings.shape) * self._forcings.dtype.itemsize
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's on this machine: each holds its own
         free, free_on_device = free_memory() // processes, _free_on(self.device)
         self.residence = choose_residence(size, asked, free, free_on_device)

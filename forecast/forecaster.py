@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from forecast.samplers import Churn, sample
 from forecast.truncation import Truncation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from data_pipeline.channels import Channels
     from data_pipeline.grid import Grid
@@ -105,7 +106,7 @@ class Forecaster:
         """As ``step``, of ``known`` inputs; gradients go through it."""
         hours = None if hours == self.model.step_hours else hours
         increment = self.truncation(self._increment(known, noise, hours, fresh))
-        return self._within_bounds(self.normalizer.advance(current, increment, hours))
+        return self.normalizer.advance(current, increment, hours).maximum(self._minimum)
 
     def step_label(self, batch: int, hours: int | None) -> Tensor:
         """The step's length over the forecast step's, (batch,)."""
@@ -129,20 +130,22 @@ class Forecaster:
         churn = Churn(sampler.churn) if sampler.churn else None
         return sample(sampler.name, denoise, noise, levels, churn=churn, fresh=fresh)
 
+    @cached_property
     def mirror_signs(self) -> tuple[Tensor, Tensor, Tensor]:
         """Signs of states, forcings and static fields when north and south are exchanged, each (channel, 1, 1)."""
         states = [channel.variable.mirrors_with_sign for channel in self.channels]
         static = [1] * (len(self.static) - len(LATITUDE_MIRROR_SIGNS)) + list(LATITUDE_MIRROR_SIGNS)
-        states_, forcing, fixed = (
-            torch.tensor(signs, dtype=torch.float32, device=self.static.device)[:, None, None]
-            for signs in (states, FORCING_MIRROR_SIGNS, static)
-        )
-        return states_, forcing, fixed
+        return self._column(states), self._column(FORCING_MIRROR_SIGNS), self._column(static)
 
-    def _within_bounds(self, states: Tensor) -> Tensor:
-        """Clip the channels that cannot be negative (humidity, precipitation) at their minimum."""
-        low = [-torch.inf if c.variable.minimum is None else c.variable.minimum for c in self.channels]
-        return states.maximum(torch.tensor(low, dtype=states.dtype, device=states.device)[:, None, None])
+    @cached_property
+    def _minimum(self) -> Tensor:
+        """Of each channel, (channel, 1, 1): what cannot be negative (humidity, precipitation) is clipped there."""
+        return self._column(-np.inf if c.variable.minimum is None else c.variable.minimum for c in self.channels)
+
+    def _column(self, values: Iterable[float]) -> Tensor:
+        """On the device once, not in every step; not in inference mode, whose tensors no gradient may use."""
+        with torch.inference_mode(mode=False):
+            return torch.tensor(list(values), dtype=torch.float32, device=self.static.device)[:, None, None]
 
 
 def static_features(values: np.ndarray, grid: Grid) -> Tensor:

@@ -78,8 +78,9 @@ class SphericalTransform:
     def _place(self, like: Tensor) -> _Placed:
         key = like.device, like.dtype
         if key not in self._placed:
-            analysis, synthesis = (torch.as_tensor(m).to(like) for m in (self._analysis, self._synthesis))
-            self._placed[key] = _Placed(analysis, synthesis, self._kept.to(like.device))
+            with torch.inference_mode(mode=False):  # what a forecast places also serves gradients
+                analysis, synthesis = (torch.as_tensor(m).to(like) for m in (self._analysis, self._synthesis))
+                self._placed[key] = _Placed(analysis, synthesis, self._kept.to(like.device))
         return self._placed[key]
 
 

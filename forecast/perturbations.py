@@ -99,8 +99,7 @@ def _noise(start: PerturbedStates, member: int, kind: NoisePerturbation) -> Tens
         return None
     generator = member_generator(start.seed, start.time, member, 0, stream=_STREAM)
     forecaster, count = start.forecaster, len(start.state.states)
-    own = SphericalNoise(forecaster.grid) if forecaster.model.latent_size else forecaster.noise
-    noise = own.draw([generator], len(forecaster.channels))
+    noise = SphericalNoise(forecaster.grid).draw([generator], len(forecaster.channels))
     return kind.amplitude * forecaster.normalizer.tendency_std.cpu() * noise.expand(count, *noise.shape[1:])
 
 

@@ -35,12 +35,22 @@ class Truncation:
         vector = torch.tensor([channel.variable.crosses_pole_with_sign == -1 for channel in channels])
         cosine = torch.from_numpy(np.cos(np.deg2rad(grid.latitude)))
         self._factor = torch.where(vector[:, None, None], cosine[:, None], 1.0)
-        self._rough = torch.tensor([channel.variable.accumulated for channel in channels])
+        self._rough = [number for number, channel in enumerate(channels) if channel.variable.accumulated]
+        self._placed: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
     def __call__(self, fields: Tensor) -> Tensor:
         """The truncated fields; gradients go through it."""
-        factor = self._factor.to(fields)
+        factor = self._place(fields)
         smooth = self.transform.fields(self.transform.coefficients(fields * factor)) / factor
-        if not self._rough.any():
+        if not self._rough:
             return smooth
-        return torch.where(self._rough.to(fields.device)[:, None, None], fields, smooth)
+        channels = smooth.unbind(-3)
+        return torch.stack([fields[..., k, :, :] if k in self._rough else c for k, c in enumerate(channels)], dim=-3)
+
+    def _place(self, like: Tensor) -> Tensor:
+        """The factor where ``like`` is, put there once; not in inference mode, whose tensors no gradient may use."""
+        key = like.device, like.dtype
+        if key not in self._placed:
+            with torch.inference_mode(mode=False):
+                self._placed[key] = self._factor.to(like)
+        return self._placed[key]

@@ -12,6 +12,7 @@ from torch.nn import functional
 from forecast.networks.dropout import SharedDropout
 from forecast.networks.embedding import Condition, Embedding
 from forecast.networks.padding import pad_sphere
+from forecast.networks.recomputing import run
 from forecast.networks.unet import HEADS
 
 LATITUDE_WAVES = 16
@@ -42,6 +43,8 @@ class SphericalTransformer(nn.Module):
     """
 
     input_sign: Tensor
+    recompute = False
+    """Whether training computes the blocks' activations again instead of keeping them."""
 
     def __init__(
         self, input_sign: list[int], out_channels: int, *, width: int, blocks: int, patch: int, dropout: float,
@@ -70,7 +73,7 @@ class SphericalTransformer(nn.Module):
         rotation = rotations(rows, columns, cells.shape[1] // HEADS, fields)
         tokens = cells.flatten(2).transpose(1, 2) + self._latitudes(rows, fields).repeat_interleave(columns, 0)
         for block in self.blocks:
-            tokens = block(tokens, embedding, rotation)
+            tokens = run(block, tokens, embedding, rotation, recompute=self.recompute)
         tokens = _modulated(tokens, *self.head_modulation(embedding)[:, None].chunk(2, dim=-1))
         cells = tokens.transpose(1, 2).reshape_as(cells)
         output: Tensor = self.head(pad_sphere(functional.silu(self.finer(pad_sphere(cells, 1))), 1))

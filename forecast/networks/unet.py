@@ -12,6 +12,7 @@ from torch.nn import functional
 from forecast.networks.dropout import SharedDropout
 from forecast.networks.embedding import Condition, Embedding
 from forecast.networks.padding import pad_sphere
+from forecast.networks.recomputing import run
 
 HEADS = 4
 """Of the attention; every width must be divisible by it."""
@@ -38,6 +39,8 @@ class SphericalUNet(nn.Module):
     """
 
     input_sign: Tensor
+    recompute = False
+    """Whether training computes the blocks' activations again instead of keeping them."""
 
     def __init__(
         self, input_sign: list[int], out_channels: int, *, widths: tuple[int, ...], blocks: int, dropout: float,
@@ -67,14 +70,19 @@ class SphericalUNet(nn.Module):
         skips: list[Tensor] = []
         for level, stage in enumerate(self.down):
             features = functional.avg_pool2d(features, 2) if level else features
-            features = _run(stage, features, embedding)
+            features = self._run(stage, features, embedding)
             skips.append(features)
         features = self.middle(skips.pop())
         for stage in self.up:
             finer = functional.interpolate(features, scale_factor=2.0, mode="nearest")
-            features = _run(stage, torch.cat([finer, skips.pop()], dim=1), embedding)
+            features = self._run(stage, torch.cat([finer, skips.pop()], dim=1), embedding)
         output: Tensor = self.head(pad_sphere(functional.silu(self.head_norm(features)), 1))
         return output
+
+    def _run(self, stage: nn.Module, features: Tensor, embedding: Tensor) -> Tensor:
+        for block in stage.children():
+            features = run(block, features, embedding, recompute=self.recompute)
+        return features
 
 
 class ResidualBlock(nn.Module):
@@ -124,12 +132,6 @@ class Attention(nn.Module):
 def _blocks(in_width: int, width: int, count: int, embedding: int, dropout: float) -> nn.ModuleList:
     widths = [in_width] + [width] * count
     return nn.ModuleList(ResidualBlock(a, b, embedding, dropout) for a, b in pairwise(widths))
-
-
-def _run(stage: nn.Module, features: Tensor, embedding: Tensor) -> Tensor:
-    for block in stage.children():
-        features = block(features, embedding)
-    return features
 
 
 def _groups(width: int) -> int:

@@ -76,7 +76,8 @@ class TrainingConfig(_Frozen):
     compile
         Let torch.compile fuse the network: a minute at the start, then faster on GPUs.
     checkpointing
-        Compute activations again in the backward pass instead of keeping them: a third more work, far less memory.
+        Compute the activations inside each block again in the backward pass instead of keeping them: a third more
+        work, less memory.
     shard
         Of several processes, each keeps only its share of the weights, of their average and of the optimiser's moments
         (FSDP2); else all of them (DDP). ``batch_size`` is in both cases that of all processes together.

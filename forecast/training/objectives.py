@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch.utils.checkpoint import checkpoint
 
 from data_pipeline.dataset import Sample
 from forecast.training.scores import almost_fair_crps
@@ -45,7 +44,7 @@ class Task(NamedTuple):
 
 def mirrored(task: Task, forecaster: Forecaster, place: int = 0) -> Task:
     """With north and south exchanged in every second sample; the first of the task has ``place`` in the batch."""
-    states, forcing, static = forecaster.mirror_signs()
+    states, forcing, static = forecaster.mirror_signs
     signs, first = Sample(states, states, states, forcing), (place + 1) % 2
     sample = Sample(*(_flipped(fields, sign, first) for fields, sign in zip(task.sample, signs, strict=True)))
     return Task(sample, _flipped(task.static, static, first), task.hours)
@@ -68,7 +67,6 @@ class Learner(NamedTuple):
     weights: Tensor
     transform: SphericalTransform
     wave_std: Mapping[int | None, Tensor]
-    checkpointing: bool = False
 
     def rollout(self, task: Task, noise: Callable[[], Tensor]) -> list[Tensor]:
         """The states after each step of the task; gradients go through all steps."""
@@ -76,15 +74,9 @@ class Learner(NamedTuple):
         previous, current = task.sample.previous, task.sample.current
         for forcing in task.sample.forcings:
             known = forecaster.known(previous, current, forcing, task.static)
-            previous, current = current, self._advance(current, known, noise(), task.hours)
+            previous, current = current, forecaster.advance(current, known, noise(), hours=task.hours)
             states.append(current)
         return states
-
-    def _advance(self, current: Tensor, known: Tensor, noise: Tensor, hours: int | None) -> Tensor:
-        if not self.checkpointing:
-            return self.forecaster.advance(current, known, noise, hours=hours)
-        state: Tensor = checkpoint(self.forecaster.advance, current, known, noise, hours=hours, use_reentrant=False)
-        return state
 
 
 def mean_loss(learner: Learner, task: Task, objective: MeanObjective) -> Tensor:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from forecast.training.distributed import World
 
 
-STUDIED = 128
-"""Samples that say how much of each scale an increment has."""
+STUDIED, AT_ONCE = 128, 8
+"""Samples that say how much of each scale an increment has, and how many of them are held together."""
 
 
 class Prepared(NamedTuple):
@@ -57,7 +57,8 @@ def prepare(experiment: Experiment, world: World = ALONE) -> Prepared:
     forecaster.denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     share_dropout(forecaster.denoiser, config.objective.members if config.objective.kind == "crps" else 1)
     if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark = True
+    forecaster.denoiser.network.recompute = config.checkpointing  # type: ignore[assignment]
     if config.compile:
         forecaster.denoiser.network.compile()
     weights = torch.as_tensor(forecaster.grid.area_weights(), dtype=torch.float32, device=device)[:, None]
@@ -73,8 +74,9 @@ def prepare(experiment: Experiment, world: World = ALONE) -> Prepared:
     parts = [dataset(store, experiment.data.training_period if store is stores[0] else None) for store in stores]
     held_out = StoreDataset(stores[0], config.validation_period, forecaster.step_length, device=device)
     samples, transform = JoinedDataset(parts), SphericalTransform(forecaster.grid)
-    wave_std = _wave_std(forecaster, samples, transform)
-    learner = Learner(forecaster, weights, transform, wave_std, config.checkpointing)
+    spectral = config.objective.kind == "crps" and config.objective.spectral > 0
+    wave_std = _wave_std(forecaster, samples, transform) if spectral else {}
+    learner = Learner(forecaster, weights, transform, wave_std)
     return Prepared(learner, samples, JoinedDataset([held_out]))
 
 
@@ -85,8 +87,12 @@ def _wave_std(
     spread = torch.linspace(0, len(samples) - 1, min(len(samples), STUDIED)).long()
 
     def of(hours: int | None) -> Tensor:
-        sample = samples.batch(Request(spread, 1, hours))
-        return degree_std(transform, forecaster.normalizer.increment(sample.current, sample.following[0], hours))
+        variance = torch.zeros((), device=forecaster.static.device)
+        for part in torch.split(spread, AT_ONCE):
+            sample = samples.batch(Request(part, 1, hours))
+            increment = forecaster.normalizer.increment(sample.current, sample.following[0], hours)
+            variance = variance + degree_std(transform, increment).square() * (len(part) / len(spread))
+        return variance.sqrt()
 
     return {hours: of(hours) for hours in (None, *forecaster.model.other_step_hours)}
 

@@ -189,7 +189,8 @@ def test_a_device_that_is_full_is_said(store, monkeypatch) -> None:
     assert dataset.residence == "memory"
     assert " in memory (" in dataset.describe()
     assert dataset.describe().endswith("1.15e-05 GB free on cpu)")
-    monkeypatch.setattr(module, "_free_on", lambda _: 2 * FIELDS.nbytes)
+    forcings_of_all = 30 * 3 * 4 * GRID.shape[0] * GRID.shape[1]
+    monkeypatch.setattr(module, "_free_on", lambda _: 2 * (FIELDS.nbytes + forcings_of_all))
     assert " on cpu (" in StoreDataset(store, ALL, HALF_DAY, residence="device").describe()
 
 

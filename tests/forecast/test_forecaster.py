@@ -115,7 +115,7 @@ def fresh(seed: int, step: int) -> torch.Tensor:
 
 
 def test_mirror_signs_are_those_of_the_variables(forecaster: Forecaster) -> None:
-    states, forcing, static = (signs.flatten().tolist() for signs in forecaster.mirror_signs())
+    states, forcing, static = (signs.flatten().tolist() for signs in forecaster.mirror_signs)
     assert states == [-1 if name.startswith("v_") else 1 for name in forecaster.channels.names]
     assert forcing == [1, -1, -1]
     assert static == [1, -1, 1], "orography, sine and cosine of latitude"

@@ -194,6 +194,16 @@ def test_both_ways_are_differentiable() -> None:
     assert torch.autograd.gradcheck(transform.fields, coefficients)
 
 
+def test_gradients_go_through_what_a_forecast_has_used() -> None:
+    transform = SphericalTransform(GRIDS["equiangular"])
+    fields = torch.randn(8, 16)
+    with torch.inference_mode():
+        transform.fields(transform.coefficients(fields))
+    fields.requires_grad_()
+    transform.fields(transform.coefficients(fields)).square().sum().backward()  # type: ignore[no-untyped-call]
+    assert fields.grad is not None
+
+
 def test_autocast_does_not_round_it() -> None:
     transform = SphericalTransform(GRIDS["gaussian"])
     coefficients = random_coefficients(transform, 3).float()
