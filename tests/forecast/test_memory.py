@@ -85,7 +85,7 @@ def test_every_way_to_draw_is_known(
 
 
 def test_states_that_are_held_take_memory(forecaster: Forecaster) -> None:
-    few, many = (Room(forecaster, 10**9, held) for held in (2, 5))
+    few, many = (Room(forecaster, 10**10, held) for held in (2, 5))
     assert many.most_members() < few.most_members()
     batches = [range(10)] * 20
     together = [len(room.grouped(batches, room.free - 200 * room.state)[0]) for room in (few, many)]
