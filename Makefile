@@ -42,6 +42,7 @@ bench: $(STAMP) ## measure; JSON on standard output (peers: pip install -c const
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/energy.py
 	$(BIN)/python -m benchmarks.writing
 	$(BIN)/python -m benchmarks.network
+	$(BIN)/python -m benchmarks.network --network transformer --widths 192 --blocks 4
 	$(BIN)/python -m benchmarks.ensemble
 	$(BIN)/python -m benchmarks.samplers
 	$(BIN)/python -m benchmarks.feeding

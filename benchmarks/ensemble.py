@@ -2,8 +2,9 @@
 
     python -m benchmarks.ensemble [--members 50] [--days 15] [--latitudes 48] [--steps 1]
 
-The network is that of the shipped configs, untrained: it forecasts that nothing changes, at the cost of one that has
-learnt something. Every part of ``sphercast forecast`` is in the time: noise, network, guards, writing, checksums.
+The network is that of the shipped configs with random weights: it costs what one that has learnt something costs. It
+starts from random smooth fields and changes them a little, so that the file is as hard to compress as a real one.
+Every part of ``sphercast forecast`` is in the time: noise, network, guards, writing, checksums.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from data_pipeline.grid import Grid
 from forecast.config import ModelConfig, SamplerConfig
 from forecast.devices import choose_device
 from forecast.forecaster import Forecaster, static_features
+from forecast.harmonics import SphericalTransform
 from forecast.job import Job, run
 from forecast.normalizer import Normalizer
 from forecast.output import OutputConfig
@@ -32,15 +34,23 @@ from forecast.rollout import InitialState
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from torch import Tensor
+
 LEVELS = [250, 500, 700, 850]
 VARIABLES: dict[str, list[int] | None] = {
     "geopotential": LEVELS, "temperature": LEVELS, "u_component_of_wind": LEVELS, "v_component_of_wind": LEVELS,
     "specific_humidity": LEVELS, "2m_temperature": None, "mean_sea_level_pressure": None,
 }  # fmt: skip
 TYPICAL = {
-    "geopotential": 5e4, "temperature": 270.0, "specific_humidity": 5e-3, "2m_temperature": 285.0,
-    "mean_sea_level_pressure": 101300.0,
+    "geopotential": (5e4, 1500.0), "temperature": (270.0, 12.0), "specific_humidity": (5e-3, 1e-3),
+    "2m_temperature": (285.0, 12.0), "mean_sea_level_pressure": (101300.0, 1000.0),
 }  # fmt: skip
+"""Mean and standard deviation; winds have ``WIND``."""
+WIND = 0.0, 10.0
+SLOPE = 3
+"""Of the power of a harmonic by its degree: that of large-scale flow."""
+INCREMENT, WEIGHT = 0.1, 0.3
+"""The increments' scale over the fields'; and random weights in place of zeros, over 1 / sqrt(inputs)."""
 START = np.datetime64("2001-01-05T00", "ns")
 
 
@@ -52,38 +62,54 @@ def main() -> None:
         "grid": [options.latitudes, 2 * options.latitudes], "sampler_steps": options.steps,
     }  # fmt: skip
     for name in ("float32", "bfloat16"):
-        seconds = measured(options, SamplerConfig(name="euler", steps=options.steps, bfloat16=name == "bfloat16"))
+        sampler = SamplerConfig(name="euler", steps=options.steps, bfloat16=name == "bfloat16")
+        seconds, size = measured(options, sampler)
         results[name] = {
             "seconds": round(seconds, 1),
             "seconds_per_member_day": round(seconds / options.members / options.days, 4),
+            "written_mb": round(size / 1e6, 1),
         }
     results["peak_memory_gb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
     print(json.dumps(results, indent=1))
 
 
-def measured(options: Namespace, sampler: SamplerConfig) -> float:
-    """Seconds of one forecast."""
-    forecaster = untrained(options.latitudes, sampler).to(choose_device())
-    fields = torch.stack(
-        [torch.full(forecaster.grid.shape, TYPICAL.get(c.variable_name, 1.0)) for c in forecaster.channels]
-    )
-    state = InitialState.at(START, [fields, fields])
+def measured(options: Namespace, sampler: SamplerConfig) -> tuple[float, int]:
+    """Seconds of one forecast, and bytes of what it wrote."""
+    forecaster = with_random_weights(options.latitudes, sampler).to(choose_device())
+    state = InitialState.at(START, [random_fields(forecaster, seed=0)] * 2)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         began = time.perf_counter()
         job = Job(state, options.members, options.days)
         run(job, forecaster, Path(folder), [OutputConfig()], progress=False)
-        return time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        return seconds, sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
-def untrained(latitudes: int, sampler: SamplerConfig) -> Forecaster:
-    """The shipped configs' network for 22 channels on an equiangular grid."""
+def with_random_weights(latitudes: int, sampler: SamplerConfig) -> Forecaster:
+    """The shipped configs' network for 22 channels on an equiangular grid, also where training starts from zeros."""
     grid, channels = Grid.equiangular(latitudes, 2 * latitudes, poles=False), Channels.of(VARIABLES)
-    scales = torch.ones(len(channels), 1, 1)
-    return Forecaster.create(
-        channels, grid, normalizer=Normalizer(0 * scales, scales, 1e-5 * scales),
+    scales = [TYPICAL.get(channel.variable_name, WIND) for channel in channels]
+    mean, std = torch.tensor(scales).T[..., None, None]
+    torch.manual_seed(0)
+    forecaster = Forecaster.create(
+        channels, grid, normalizer=Normalizer(mean, std, INCREMENT * std),
         static=static_features(np.random.default_rng(0).normal(size=(2, *grid.shape)), grid),
         model=ModelConfig(process="edm", step_hours=24), sampler=sampler,
     )  # fmt: skip
+    for weight in forecaster.denoiser.parameters():
+        if weight.ndim > 1 and not weight.any():
+            torch.nn.init.normal_(weight, std=WEIGHT * weight[0].numel() ** -0.5)
+    return forecaster
+
+
+def random_fields(forecaster: Forecaster, seed: int) -> Tensor:
+    """Isotropic fields (channel, latitude, longitude) in physical units, smooth as the atmosphere's are."""
+    transform = SphericalTransform(forecaster.grid)
+    power = (1.0 + transform.degrees) ** -SLOPE
+    normal = torch.randn(len(forecaster.channels), len(power), generator=torch.Generator().manual_seed(seed))
+    fields = transform.fields(normal * (power / power.sum()).sqrt())
+    scales = forecaster.normalizer.to("cpu")
+    return scales.mean + scales.std * fields
 
 
 def _options() -> Namespace:

@@ -118,7 +118,7 @@ def measured(experiment: Experiment, residence: str) -> dict[str, Any]:
 def fit(prepared: Prepared, training: TrainingConfig, samples: Watched) -> None:
     """Train with these samples, in a folder of its own."""
     config = training.model_copy(update={"folder": training.folder / f"{training.residence}-{samples.same}"})
-    run = Run.begin(prepared, config, "benchmark")
+    run = Run.begin(prepared, config, {})
     replace(run, samples=cast("JoinedDataset", samples)).fit(progress=False)
 
 
@@ -140,7 +140,7 @@ def experiment_in(folder: Path, states: int, steps: int, device: str) -> Experim
     grid, times = Grid.equiangular(LATITUDES, 2 * LATITUDES, poles=False), mock_times("2001-01-01", states)
     source = folder / "planet.nc"
     mock_states(grid, times, VARIABLES).merge(mock_static(grid)).to_netcdf(source, engine="netcdf4")
-    first, split, last = (str(times[place])[:13] for place in (0, -BATCH - 10, -1))
+    first, split, after, last = (str(times[place])[:13] for place in (0, -BATCH - 10, -BATCH - 9, -1))
     return Experiment.model_validate({
         "data": {
             "sources": [{"kind": "files", "path": str(source)}], "store": folder / "store.zarr", "variables": VARIABLES,
@@ -152,7 +152,7 @@ def experiment_in(folder: Path, states: int, steps: int, device: str) -> Experim
         "model": {"step_hours": 24},
         "training": {
             "folder": folder / "run", "steps": steps, "batch_size": BATCH, "device": device, "log_every": steps,
-            "save_every": steps, "validation_period": {"start": split, "stop": last},
+            "save_every": steps, "warmup_steps": 0, "validation_period": {"start": after, "stop": last},
         },
     })  # fmt: skip
 

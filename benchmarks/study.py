@@ -1,6 +1,7 @@
 """The study: one network, one budget, several generators, scored on a year that none of them has seen.
 
-``python -m benchmarks.study`` trains what is not trained yet (benchmarks/planet/study.yaml), forecasts and scores;
+``python -m benchmarks.study`` trains what is not trained yet (benchmarks/planet/study.yaml), forecasts and scores. It
+writes an .npz for each generator, with the test that it is of, and goes on with a training that was stopped.
 ``python -m benchmarks.study_table`` makes the table and the figure of docs/study.md from what this wrote.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,29 +17,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from benchmarks.study_scores import climatology_crps, scores_of
-from data_pipeline.forcings import forcings
+from benchmarks.study_forecasts import Ensemble, Trial, score
+from benchmarks.study_scores import climatology_crps
+from data_pipeline.publish import publishing
 from data_pipeline.store import open_store
-from data_pipeline.times import HOUR
 from forecast.checkpoint import load_checkpoint
 from forecast.config import CHECKPOINT, SamplerConfig, load_experiment
 from forecast.devices import choose_device
-from forecast.harmonics import SphericalTransform
 from forecast.training.loop import train
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from data_pipeline.store import TrainingStore
     from forecast.config import Experiment
     from forecast.forecaster import Forecaster
 
 
 class Generator(NamedTuple):
-    """A trained stage and how it is sampled: as it says itself, or otherwise; in steps of ``hours``, or its own."""
+    """A trained stage and how it is sampled: as it says itself, or otherwise; in steps of ``hours``, or its own.
+
+    ``members`` are scored, all by default.
+    """
 
     stage: str
     sampler: SamplerConfig | None = None
@@ -64,99 +63,85 @@ GENERATORS = {
 }
 """By name; the number is that of network evaluations in a step."""
 
+CLIMATOLOGY = "climatology.npz"
+
 
 def main() -> None:
     """Train, forecast and score."""
     options = _options()
     experiment = load_experiment(options.config)
     device = torch.device(choose_device())
-    wanted = {name: each for name, each in GENERATORS.items() if each.stage in (options.stages or experiment.stages)}
-    for stage in dict.fromkeys(each.stage for each in wanted.values()):
-        if not _checkpoint(experiment, stage).exists():
-            train(experiment.stage(stage))
-    test = Test.of(open_store(experiment.data.store), options.start, options.stop, options.initial_times, options.days)
-    options.out.mkdir(parents=True, exist_ok=True)
+    wanted = generators_of(experiment, options.stages)
+    checkpoints = checkpoints_of(experiment, options.stages, trained=options.trained)
+    test = Trial.of(open_store(experiment.data.store), options.start, options.stop, options.initial_times, options.days)
+    marker = _marker(experiment, options)
+    climatology(experiment, test, options.out / CLIMATOLOGY, marker, device)
     for name, generator in wanted.items():
-        forecaster = load_checkpoint(_checkpoint(experiment, generator.stage)).to(device)
+        forecaster = load_checkpoint(checkpoints[generator.stage]).to(device)
         sampler = generator.sampler or forecaster.sampler
         forecaster = replace(forecaster, sampler=sampler.model_copy(update={"bfloat16": options.bfloat16}))
-        scores = score(forecaster, test, generator.members or options.members, generator.hours, options.seed)
-        np.savez(options.out / f"{name.replace(' ', '_')}.npz", **scores)
+        ensemble = Ensemble(options.members, generator.hours, options.seed, options.at_once)
+        scores = score(forecaster, test, ensemble, generator.members)
+        save(options.out / file_name(name), {**scores, "test": marker})
         print(json.dumps({"generator": name, **_summary(scores, forecaster)}), flush=True)
-    if not (options.out / "climatology.npz").exists():
-        stores = [open_store(path) for path in (experiment.data.store, *experiment.training.more_stores)]
-        known = climatology_crps(stores, experiment.data.training_period, test, device)
-        np.savez(options.out / "climatology.npz", crps=known, channels=test.store.channels.names)
 
 
-class Test(NamedTuple):
-    """Initial times, by their positions in a store, and how many days are forecast."""
-
-    store: TrainingStore
-    positions: NDArray[np.int64]
-    days: int
-
-    @classmethod
-    def of(cls, store: TrainingStore, start: str, stop: str, count: int, days: int) -> Test:
-        """Initial times spread evenly, so that whole forecasts lie between ``start`` and ``stop``."""
-        day = int(np.timedelta64(24, "h") // store.interval)
-        inside = np.flatnonzero((store.times >= np.datetime64(start)) & (store.times <= np.datetime64(stop)))
-        first, last = inside[0] + day, inside[-1] - days * day
-        return cls(store, np.unique(np.linspace(first, last, count).astype(int)), days)
-
-    def truth(self, hours: int, device: torch.device) -> Tensor:
-        """States (initial time, channel, latitude, longitude) so many hours after the initial times."""
-        lag = int(np.timedelta64(hours, "h") // self.store.interval)
-        return torch.from_numpy(self.store.read(self.positions + lag)).to(device)
+def generators_of(experiment: Experiment, stages: Sequence[str] | None) -> dict[str, Generator]:
+    """The generators of some stages, or of all that the config has; those that it lacks are named on stderr."""
+    lacking = [name for name, each in GENERATORS.items() if each.stage not in experiment.stages]
+    if lacking and not stages:
+        print(f"not studied, since the config has no such stages: {', '.join(lacking)}", file=sys.stderr)
+    return {name: each for name, each in GENERATORS.items() if each.stage in (stages or experiment.stages)}
 
 
-@torch.inference_mode()
-def score(forecaster: Forecaster, test: Test, members: int, hours: int | None, seed: int) -> dict[str, Any]:
-    """Scores (lead, initial time, channel), spectra (lead, channel, degree), leads in days, and the seconds it took."""
-    device = forecaster.static.device
-    transform, weights = SphericalTransform(forecaster.grid), forecaster.grid.area_weights()
-    area = torch.as_tensor(weights, dtype=torch.float32, device=device)[:, None]
-    every = 24 // (hours or forecaster.model.step_hours)
-    parts: list[dict[str, NDArray[np.float64]]] = []
-    began, spent = time.perf_counter(), 0.0
-    for step, states in enumerate(rollout(forecaster, test, members, hours, seed), 1):
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        spent += time.perf_counter() - began
-        if step % every == 0:
-            truth = test.truth(24 * step // every, device)
-            parts.append(scores_of(states, truth, area, transform))
-        began = time.perf_counter()
-    joined = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    cost = spent / (members * len(test.positions) * test.days)
-    leads = np.arange(1, test.days + 1)
-    return {**joined, "lead_days": leads, "channels": test.store.channels.names, "seconds_per_member_day": cost}
+def with_starts(experiment: Experiment, stages: Sequence[str] | None) -> list[str]:
+    """These stages, or all that have generators, and those that they start with, in the order of training.
+
+    Raises ConfigError if the config has no such stage.
+    """
+    needed = set(stages or (each.stage for each in generators_of(experiment, list(experiment.stages)).values()))
+    for name in needed:
+        experiment.stage(name)
+    for name in reversed(experiment.stages):  # each starts with one before it
+        if name in needed:
+            needed.add(str(experiment.stages[name].get("training", {}).get("start", experiment.training.start)))
+    return [name for name in experiment.stages if name in needed]
 
 
-def rollout(forecaster: Forecaster, test: Test, members: int, hours: int | None, seed: int) -> Iterator[Tensor]:
-    """States (initial time, member, channel, latitude, longitude) after each step; noise is drawn on the device."""
-    device, model = forecaster.static.device, forecaster.model
-    length = hours or model.step_hours
-    back = model.step_hours // length
-    generator = torch.Generator(device).manual_seed(seed)
-    count, times = len(test.positions), test.store.times[test.positions]
-    past = [test.truth(-length * lag, device).repeat_interleave(members, 0) for lag in range(back, -1, -1)]
-    numbers = (count * members, *forecaster.noise.shape_of_numbers(len(forecaster.channels)))
-
-    def draw(_: int = 0) -> Tensor:
-        return forecaster.noise.of_normal(torch.randn(numbers, generator=generator, device=device))
-
-    for step in range(1, test.days * 24 // length + 1):
-        ends = [forcings(now + step * length * HOUR, length * HOUR, forecaster.grid) for now in times]
-        forcing = torch.from_numpy(np.stack(ends)).to(device).repeat_interleave(members, 0)
-        known = forecaster.known(past[0], past[-1], forcing)
-        state = forecaster.advance(past[-1], known, draw(), hours=hours, fresh=draw)
-        past = [*past[1:], state]
-        yield state.unflatten(0, (count, members))  # type: ignore[no-untyped-call]
+def checkpoints_of(experiment: Experiment, stages: Sequence[str] | None, *, trained: bool) -> dict[str, Path]:
+    """By stage. All are trained, which passes over what is finished, unless they are taken as they lie there."""
+    named = [(name, experiment.stage(name)) for name in with_starts(experiment, stages)]
+    return {name: each.training.folder / CHECKPOINT if trained else train(each) for name, each in named}
 
 
-def _checkpoint(experiment: Experiment, stage: str) -> Path:
-    return experiment.stage(stage).training.folder / CHECKPOINT
+def climatology(experiment: Experiment, test: Trial, path: Path, marker: str, device: torch.device) -> None:
+    """Score the climatology, unless it is there for the same test."""
+    if path.exists():
+        with np.load(path) as known:
+            if str(known.get("test")) == marker:
+                return
+    stores = [open_store(store) for store in (experiment.data.store, *experiment.training.more_stores)]
+    crps = climatology_crps(stores, experiment.data.training_period, test, device)
+    save(path, {"crps": crps, "channels": test.store.channels.names, "test": marker})
+
+
+def save(path: Path, arrays: Mapping[str, Any]) -> None:
+    """An .npz, whole or not at all."""
+    with publishing(path) as aside, aside.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def file_name(generator: str) -> str:
+    """Of its scores."""
+    return f"{generator.replace(' ', '_')}.npz"
+
+
+def _marker(experiment: Experiment, options: argparse.Namespace) -> str:
+    """What the scores are of, as text: those of other tests cannot be compared."""
+    stores = [str(store) for store in (experiment.data.store, *experiment.training.more_stores)]
+    names = "start", "stop", "days", "initial_times"
+    told = {**{name: getattr(options, name) for name in names}, "stores": stores}
+    return json.dumps({**told, "training_period": experiment.data.training_period.model_dump(mode="json")})
 
 
 def _summary(scores: dict[str, Any], forecaster: Forecaster) -> dict[str, Any]:
@@ -175,12 +160,16 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", default="benchmarks/planet/study.yaml")
     parser.add_argument("--stages", nargs="*", help="only the generators of these stages")
+    parser.add_argument(
+        "--trained", action="store_true", help="take the checkpoints that lie there, whatever made them"
+    )
     parser.add_argument("--members", type=int, default=20)
     parser.add_argument("--initial-times", type=int, default=36, help="how many, evenly spread")
     parser.add_argument("--days", type=int, default=10)
     parser.add_argument("--start", default="2006-04-01", help="of the test")
     parser.add_argument("--stop", default="2007-03-31T12", help="of the test")
     parser.add_argument("--bfloat16", action="store_true", help="compute networks in half precision")
+    parser.add_argument("--at-once", type=int, default=128, help="states in the network together")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/speedy/study"))
     return parser.parse_args()

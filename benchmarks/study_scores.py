@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from benchmarks.seasons import same_season
+from data_pipeline.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from benchmarks.study import Test
+    from benchmarks.study_forecasts import Trial
     from data_pipeline.config import Period
     from data_pipeline.store import TrainingStore
     from forecast.harmonics import SphericalTransform
@@ -45,45 +48,68 @@ def scores_of(
 def fair_crps(states: Tensor, truth: Tensor) -> Tensor:
     """Of members along dimension 1; the absolute error where there is one only.
 
-    mean |x - y| - sum over i of (2 i - M - 1) x_(i) / (M (M - 1)), with members in order (Ferro 2014, in sorted form).
+    mean |x - y| - sum over pairs |x_j - x_k| / (M (M - 1)) (Ferro 2014).
     """
     members = states.shape[1]
     skill = (states - truth[:, None]).abs().mean(1)
-    if members == 1:
-        return skill
-    rank = torch.arange(1, members + 1, device=states.device, dtype=states.dtype)
-    factor = (2 * rank - members - 1) / (members * (members - 1))
-    ordered = states - states.mean(1, keepdim=True)  # small numbers: pressures in Pa lose digits
-    return skill - torch.einsum("im...,m->i...", ordered.sort(1).values, factor)
+    return skill if members == 1 else skill - _distances(states.movedim(1, 0)) / (members * (members - 1))
+
+
+def crps_of_years(states: Tensor, truth: Tensor, years: NDArray[np.int64]) -> Tensor:
+    """Fair CRPS of a climatology ``states`` (state, ...), of whose pairs only those of different ``years`` count.
+
+    Days of one year are not independent: their pairs are nearer each other, and would make the CRPS too high. So
+    mean |x - y| - sum over pairs of different years |x_j - x_k| / (N^2 - sum over years n^2), for N states and n in a
+    year. Every state weighs the same.
+
+    Raises DataError if all are of one year.
+    """
+    groups = [torch.from_numpy(np.flatnonzero(years == year)).to(states.device) for year in np.unique(years)]
+    if len(groups) < 2:
+        raise DataError(f"a climatology needs states of two years or more, got {len(groups)}; train on a longer period")
+    apart = _distances(states) - torch.stack([_distances(states[group]) for group in groups]).sum(0)
+    pairs = len(years) ** 2 - sum(len(group) ** 2 for group in groups)
+    return (states - truth).abs().mean(0) - apart / pairs
 
 
 def climatology_crps(
-    stores: Sequence[TrainingStore], period: Period, test: Test, device: torch.device
+    stores: Sequence[TrainingStore], period: Period, test: Trial, device: torch.device
 ) -> NDArray[np.float64]:
-    """Fair CRPS (lead, initial time, channel) of the training states of the same days of all years."""
+    """Fair CRPS (lead, initial time, channel) of the training states of the same days of all years.
+
+    Of the first store those in ``period``, of the others all.
+    """
     area = torch.as_tensor(test.store.grid.area_weights(), dtype=torch.float32, device=device)[:, None]
-    chosen = [
-        period.contains(store.times) if store is stores[0] else np.ones(len(store.times), bool) for store in stores
-    ]
     out = []
     for day in range(1, test.days + 1):
         truths, row = test.truth(24 * day, device), []
         for position, truth in zip(test.positions, truths, strict=True):
-            when = test.store.times[position] + np.timedelta64(day, "D")
-            parts = [store.read(_near(store, when, inside)) for store, inside in zip(stores, chosen, strict=True)]
-            ensemble = torch.from_numpy(np.concatenate(parts)).to(device)
-            row.append(_numbers((area * fair_crps(ensemble[None], truth[None])).mean((-2, -1)))[0])
+            states, years = _climate(stores, period, test.store.times[position] + np.timedelta64(day, "D"))
+            crps = crps_of_years(torch.from_numpy(states).to(device), truth, years)
+            row.append(_numbers((area * crps).mean((-2, -1))))
         out.append(row)
     return np.asarray(out)
 
 
-def _near(store: TrainingStore, when: np.datetime64, inside: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Positions of the states of the same hour, a few days from the same day of any year."""
-    times = store.times
-    days = (times - when) / np.timedelta64(1, "D")
-    apart = np.abs((days + 182.625) % 365.25 - 182.625)
-    hour = (times - times.astype("datetime64[D]")) == (when - when.astype("datetime64[D]"))
-    return np.flatnonzero(inside & hour & (apart <= CLIMATE_DAYS + 0.5))
+def _climate(
+    stores: Sequence[TrainingStore], period: Period, when: np.datetime64
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Training states (state, channel, lat, lon) of the season of ``when``, and numbers of their years."""
+    states, years = [], []
+    for number, store in enumerate(stores):
+        positions, own = same_season(store.times, when, CLIMATE_DAYS)
+        kept = np.ones(len(own), bool) if number else period.contains(store.times[positions])
+        states.append(store.read(positions[kept]))
+        years.append(own[kept] + 10000 * number)  # another planet's years are others
+    return np.concatenate(states), np.concatenate(years)
+
+
+def _distances(states: Tensor) -> Tensor:
+    """Sum of |x_j - x_k| over the pairs along dimension 0: that of (2 i - N - 1) x_(i), with states in order."""
+    count = len(states)
+    factor = 2 * torch.arange(1, count + 1, device=states.device, dtype=states.dtype) - count - 1
+    ordered = (states - states.mean(0)).sort(0).values  # small numbers: pressures in Pa lose digits
+    return torch.einsum("m...,m->...", ordered, factor)
 
 
 def _spectrum(fields: Tensor, transform: SphericalTransform) -> NDArray[np.float64]:

@@ -6,12 +6,16 @@ python -m benchmarks.study_table [--scores runs/speedy/study] [--variable geopot
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+
+from benchmarks.study import CLIMATOLOGY, GENERATORS, file_name
+from data_pipeline.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +35,7 @@ SHARE = 2 / 3
 def main() -> None:
     """Print the table, draw the figure."""
     options = _options()
-    studied = {
-        path.stem.replace("_", " "): dict(np.load(path))
-        for path in sorted(options.scores.glob("*.npz"), key=lambda path: path.stat().st_mtime)
-    }
-    climate = studied.pop("climatology")
+    studied, climate = scores_in(options.scores)
     channel = list(climate["channels"]).index(options.variable)
     scale = METRES if options.variable.startswith("geopotential") else 1.0
     print(table(studied, climate, channel, scale))
@@ -43,19 +43,57 @@ def main() -> None:
         figure(studied, climate, channel, scale, options.variable).savefig(options.figure, dpi=110)
 
 
+def scores_in(folder: Path) -> tuple[dict[str, Scores], Scores]:
+    """The scores of each generator, in the study's order, and of the climatology; other files are named on stderr.
+
+    Raises
+    ------
+    DataError
+        If the climatology is missing, or of another test than a generator.
+    """
+    files = {file_name(name): name for name in GENERATORS}
+    others = {path.name for path in folder.glob("*.npz")} - {*files, CLIMATOLOGY}
+    if others:
+        print(f"not of the study, left out: {', '.join(sorted(others))}", file=sys.stderr)
+    if not (folder / CLIMATOLOGY).exists():
+        raise DataError(f"{folder} has no {CLIMATOLOGY}, which 'python -m benchmarks.study' writes; run that first")
+    climate = _read(folder / CLIMATOLOGY)
+    studied = {name: _read(folder / file) for file, name in files.items() if (folder / file).exists()}
+    for name, scores in studied.items():
+        _require_same_test(name, scores, climate)
+    return studied, climate
+
+
+def _read(path: Path) -> Scores:
+    with np.load(path) as file:
+        return dict(file)
+
+
+def _require_same_test(name: str, scores: Scores, climate: Scores) -> None:
+    """By their shapes, and by what they say, if both do."""
+    tests = [str(each.get("test", "")) for each in (scores, climate)]
+    if scores["crps"].shape != climate["crps"].shape or (all(tests) and len(set(tests)) > 1):
+        told = [test or f"scores {each['crps'].shape}" for test, each in zip(tests, (scores, climate), strict=True)]
+        raise DataError(
+            f"{name} and the climatology are of other tests ({told[0]} and {told[1]}); run both anew with the same "
+            "options, or into another --out"
+        )
+
+
 def table(studied: Mapping[str, Scores], climate: Scores, channel: int, scale: float) -> str:
     """Fair CRPS with 95 % intervals, skill over climatology, spread/skill, spectra and cost."""
-    head = ["generator", *(f"CRPS day {day}" for day in DAYS), "CRPSS", "spread/skill", "power", "ms a member-day"]
+    days = [day for day in DAYS if day <= len(climate["crps"])]
+    head = ["generator", *(f"CRPS day {day}" for day in days), "CRPSS", "spread/skill", "power", "ms a member-day"]
     rows = [head, ["---"] * len(head)]
     known = climate["crps"][..., channel] / scale
-    rows.append(["climatology", *(_interval(known[day - 1]) for day in DAYS), "0", "", "", ""])
+    rows.append(["climatology", *(_interval(known[day - 1]) for day in days), "0", "", "", ""])
     for name, scores in studied.items():
         crps = scores["crps"][..., channel] / scale
         skill = 1 - crps.mean(1) / known.mean(1)
         ratio, power = _spread_skill(scores, channel), _power(scores, channel)
         spread = _listed(ratio) if ratio.any() else "none"
         rows.append([
-            name, *(_interval(crps[day - 1]) for day in DAYS), _listed(skill), spread,
+            name, *(_interval(crps[day - 1]) for day in days), _listed(skill), spread,
             f"{power[0]:.2f} to {power[1]:.2f}", f"{1000 * float(scores['seconds_per_member_day']):.2f}",
         ])  # fmt: skip
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
@@ -74,7 +112,8 @@ def figure(studied: Mapping[str, Scores], climate: Scores, channel: int, scale: 
         left.fill_between(scores["lead_days"], low, high, color=style["color"], alpha=0.12, lw=0)
         if (ratio := _spread_skill(scores, channel)).any():
             middle.plot(scores["lead_days"], ratio, **style)
-        right.plot((scores["spectrum"] / scores["truth_spectrum"])[-1, channel, 1:], **style)
+        power = (scores["spectrum"] / scores["truth_spectrum"])[-1, channel]
+        right.plot(np.arange(1, len(power)), power[1:], **style)
     left.plot(
         np.arange(1, len(climate["crps"]) + 1),
         climate["crps"][..., channel].mean(1) / scale,
@@ -122,7 +161,7 @@ def _interval(values: NDArray[np.float64]) -> str:
 
 
 def _listed(values: NDArray[np.float64]) -> str:
-    return " ".join(f"{values[day - 1]:.2f}" for day in DAYS)
+    return " ".join(f"{values[day - 1]:.2f}" for day in DAYS if day <= len(values))
 
 
 def _options() -> argparse.Namespace:
