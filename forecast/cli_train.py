@@ -40,10 +40,12 @@ def train(
     if plot:
         _plot(trainings, out or (trainings[stage] if stage else experiment).training.folder / "loss.png")
         return
+    from forecast.training.checking import check
     from forecast.training.distributed import joined
     from forecast.training.loop import train as run_training
 
     with joined() as world:
+        check(trainings, world)
         for each in trainings.values():
             path = run_training(each, progress=not quiet, world=world)
             if world.writes:

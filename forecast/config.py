@@ -12,7 +12,7 @@ from data_pipeline.config import DataConfig
 from data_pipeline.errors import ConfigError, DataError
 from forecast.forecaster import check_grid
 from forecast.networks.unet import HEADS
-from forecast.noise import NoiseName
+from forecast.noise import STEEPEST, NoiseName
 from forecast.noise_levels import NOISE_LEVELS, NoiseLevelName
 from forecast.process import PROCESSES, Process, ProcessName
 from forecast.samplers import SamplerName
@@ -41,7 +41,7 @@ class ModelConfig(_Frozen):
     process: ProcessName = "flow_matching"
     noise_levels: NoiseLevelName | None = None
     noise: NoiseName = "spherical"
-    noise_slope: float = Field(default=0.0, ge=0.0)
+    noise_slope: float = Field(default=0.0, ge=0.0, le=STEEPEST)
     noise_size: int = Field(default=32, ge=1)
     past_states: int = Field(default=2, ge=1, le=2)
     step_hours: int = Field(ge=1)
@@ -61,6 +61,8 @@ class ModelConfig(_Frozen):
         steps = (self.step_hours, *self.other_step_hours)
         if len(set(steps)) < len(steps) or min(steps) < 1:
             raise ValueError(f"got steps of {list(steps)} h, expected each once, of 1 h at least")
+        if self.noise_slope and self.noise != "spherical":
+            raise ValueError(f"got noise_slope {self.noise_slope} for {self.noise} noise, expected it for spherical")
         return self
 
     @property
@@ -117,7 +119,9 @@ class Experiment(_Frozen):
         except DataError as error:
             raise ValueError(f"data: {error}") from error
         _check_sampler(self)
+        _check_learnt_from(self)
         _check_starts(self)
+        _check_folders(self)
         return self
 
     def stage(self, name: str) -> Experiment:
@@ -136,17 +140,21 @@ class Experiment(_Frozen):
             values[section] = {**values[section], **changes}
         training = values["training"]
         if "folder" not in self.stages[name].get("training", {}):
-            training["folder"] = self.training.folder / name
+            training["folder"] = self.folder_of(name)
         if training["start"] in self.stages:
-            training["start"] = str(self.training.folder / training["start"] / CHECKPOINT)
+            training["start"] = str(self.folder_of(training["start"]) / CHECKPOINT)
         return Experiment.model_validate(values)
+
+    def folder_of(self, stage: str) -> Path:
+        """Where a stage is trained."""
+        return Path(str(self.stages[stage].get("training", {}).get("folder", self.training.folder / stage)))
 
 
 CHECKPOINT = "checkpoint.safetensors"
 """In the folder of a training that has come to its end."""
 
-MOST_EVALUATIONS = 4
-"""Of the network for one draw, in training by the CRPS."""
+MOST_SAMPLER_STEPS = 4
+"""Of one draw, in training by the CRPS; in each, a sampler evaluates the network once or twice."""
 
 
 def _check_sampler(experiment: Experiment) -> None:
@@ -158,18 +166,56 @@ def _check_sampler(experiment: Experiment) -> None:
     if (kind == "mean") != (sampler.name == "mean"):
         expected = "sampler {name: mean}" if kind == "mean" else "another sampler than mean"
         raise ValueError(f"the objective {kind} needs {expected}")
-    if kind == "crps" and (sampler.steps > MOST_EVALUATIONS or sampler.churn):
-        raise ValueError(f"the objective crps draws in {MOST_EVALUATIONS} sampler steps at most, without churn")
+    if sampler.name == "mean" and sampler.churn:
+        raise ValueError(f"sampler mean draws nothing, got churn {sampler.churn}, expected 0")
+    if kind == "crps" and (sampler.steps > MOST_SAMPLER_STEPS or sampler.churn):
+        raise ValueError(f"the objective crps draws in {MOST_SAMPLER_STEPS} sampler steps at most, without churn")
     if kind == "denoising" and experiment.model.noise == "global":
         raise ValueError("denoising needs noise in the fields, expected model.noise spherical or white")
 
 
+def _check_learnt_from(experiment: Experiment) -> None:
+    """Raise a ValueError if a store is learnt from twice, or a time is both learnt from and validated on."""
+    data, config = experiment.data, experiment.training
+    if data.store in config.more_stores:
+        raise ValueError(f"training.more_stores holds data.store {data.store}, expected other stores; leave it out")
+    (begin, end), (first, last) = data.training_period.bounds(), config.validation_period.bounds()
+    if first <= end and begin <= last:
+        raise ValueError(
+            f"the validation_period {config.validation_period.start}..{config.validation_period.stop} overlaps the "
+            f"training_period {data.training_period.start}..{data.training_period.stop}, expected times of its own"
+        )
+
+
 def _check_starts(experiment: Experiment) -> None:
-    """Raise a ValueError if a stage starts with itself or a later one."""
-    for place, (name, changes) in enumerate(experiment.stages.items()):
-        start = changes.get("training", {}).get("start", experiment.training.start)
-        if start in list(experiment.stages)[place:]:
-            raise ValueError(f"stage {name} starts with {start}, expected a stage before it, or a checkpoint")
+    """Raise a ValueError if a stage starts with itself or a later one, or with what can be no checkpoint."""
+    general, before = experiment.training.start, list[str]()
+    for name, changes in experiment.stages.items():
+        start = changes.get("training", {}).get("start", general)
+        if start not in before and not _can_be_checkpoint(start):
+            raise ValueError(f"stage {name} starts with {start}, expected {_STARTS.format('a stage before it')}")
+        before.append(name)
+    if not experiment.stages and not _can_be_checkpoint(general):
+        raise ValueError(f"training.start is {general}, expected {_STARTS.format('a stage (there is none)')}")
+
+
+_STARTS = "{}, a .safetensors file, or the name of a shipped checkpoint"
+
+
+def _can_be_checkpoint(start: str | None) -> bool:
+    """Whether it is a file by its name, which need not be there yet, or a shipped one."""
+    shipped = files("forecast.checkpoints")
+    return start is None or str(start).endswith(".safetensors") or (shipped / f"{start}.safetensors").is_file()
+
+
+def _check_folders(experiment: Experiment) -> None:
+    """Raise a ValueError if two stages would be trained in one folder."""
+    owners: dict[Path, str] = {}
+    for name in experiment.stages:
+        folder = experiment.folder_of(name)
+        if folder in owners:
+            raise ValueError(f"stages {owners[folder]} and {name} share the folder {folder}, expected one for each")
+        owners[folder] = name
 
 
 class _DataAlone(_Frozen):

@@ -122,6 +122,16 @@ class TrainingConfig(_Frozen):
             raise ValueError(f"got rollout {self.rollout}, expected training steps with forecast steps, as in {{0: 1}}")
         if self.objective.kind == "denoising" and self.longest_rollout > 1:
             raise ValueError("denoising learns from single steps, expected rollout {0: 1}")
+        if max(self.rollout) >= self.steps:
+            raise ValueError(
+                f"rollout {self.rollout} changes at step {max(self.rollout)}, expected before the last of {self.steps}"
+            )
+        if self.warmup_steps >= self.steps:
+            raise ValueError(
+                f"warmup_steps {self.warmup_steps} are all of the {self.steps} steps, expected fewer; lower them"
+            )
+        if len(set(self.more_stores)) < len(self.more_stores):
+            raise ValueError(f"got more_stores {[str(path) for path in self.more_stores]}, expected each once")
         if self.batch_size % self.accumulate:
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of accumulate {self.accumulate}")
         if self.shard and self.optimizer == "muon":

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import sys
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import torch
 
 from data_pipeline.dataset import Request
-from data_pipeline.errors import CheckpointError, ConfigError, SphercastError
+from data_pipeline.errors import CheckpointError, ConfigError, SphercastError, listed
 from data_pipeline.progress import track
 from data_pipeline.publish import only_one_in
-from forecast.checkpoint import save_checkpoint
+from forecast.checkpoint import load_checkpoint, provenance, save_checkpoint
 from forecast.config import CHECKPOINT
 from forecast.training.distributed import ALONE, World, averaging, gathered, shard, whole
 from forecast.training.ema import MovingAverage
+from forecast.training.identity import is_finished, origin, provenance_of
 from forecast.training.metrics import Metrics
 from forecast.training.objectives import Learner, Task, crps_loss, denoising_loss, mean_loss, mirrored
 from forecast.training.optimizers import Optimizers, learning_rate
@@ -29,7 +28,7 @@ from forecast.training.randomness import StepRandom, draw_hours, draw_indices
 from forecast.training.state import restore_state, save_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -45,6 +44,8 @@ VALIDATION_SAMPLES = 64
 def train(experiment: Experiment, *, progress: bool = True, world: World = ALONE) -> Path:
     """Train, or go on training, and return the path of the finished checkpoint. All processes of ``world`` do it.
 
+    Where it is finished already, nothing is read and nothing learnt.
+
     Raises
     ------
     ConfigError
@@ -52,21 +53,40 @@ def train(experiment: Experiment, *, progress: bool = True, world: World = ALONE
     DataError
         If the store is missing, or built for other channels or another grid than the experiment's.
     CheckpointError
-        If the folder or the checkpoint to start from is another network's.
+        If the folder or the checkpoint to start from is another network's, or the folder began with other weights.
     SphercastError
         If the loss or its gradient is not finite; the message names the step and the samples.
     """
     config, progress = experiment.training, progress and world.writes
-    _require_equal_shares(config, world)
     with _alone_in(config.folder, world):
+        if _says_finished(experiment, world):
+            return _with_sampler(experiment, world)
+        require_equal_shares(config, world)
         with world.first_alone() if config.flat_cache else nullcontext():
             prepared = prepare(experiment, world)
         if progress:
             print(prepared.samples.describe(), file=sys.stderr)
-        average = Run.begin(prepared, config, _digest(experiment), world).fit(progress=progress)
+        run = Run.begin(prepared, config, origin(experiment), world)
+        average = run.fit(progress=progress)
         weights, path = gathered(average.weights, world), config.folder / CHECKPOINT
         if world.writes:
-            save_checkpoint(prepared.learner.forecaster, path, _provenance(experiment), weights)
+            save_checkpoint(prepared.learner.forecaster, path, provenance_of(experiment, run.origin), weights)
+    return path
+
+
+def _says_finished(experiment: Experiment, world: World) -> bool:
+    """What process 0 finds, so that all do the same."""
+    found = is_finished(experiment)
+    return bool(world.sum(torch.tensor(float(found and world.writes))))
+
+
+def _with_sampler(experiment: Experiment, world: World) -> Path:
+    """The finished checkpoint, which gets the config's sampler where no weight depends on it."""
+    path = experiment.training.folder / CHECKPOINT
+    forecaster = load_checkpoint(path)
+    if world.writes and forecaster.sampler != experiment.sampler:
+        said = {key: value for key, value in provenance(path).items() if key != "sha256"}
+        save_checkpoint(replace(forecaster, sampler=experiment.sampler), path, said)
     return path
 
 
@@ -79,7 +99,8 @@ def _alone_in(folder: Path, world: World) -> Iterator[None]:
         world.wait()
 
 
-def _require_equal_shares(config: TrainingConfig, world: World) -> None:
+def require_equal_shares(config: TrainingConfig, world: World) -> None:
+    """Raise a ConfigError if the batch cannot be shared out between the processes."""
     if config.batch_size % (world.size * config.accumulate):
         raise ConfigError(
             f"batch_size {config.batch_size} is not a multiple of {world.size} processes x accumulate "
@@ -95,19 +116,19 @@ class Run:
     samples: JoinedDataset
     held_out: JoinedDataset
     config: TrainingConfig
-    digest: str
+    origin: Mapping[str, str]
     average: MovingAverage
     optimizers: Optimizers
     world: World = ALONE
 
     @classmethod
-    def begin(cls, prepared: Prepared, config: TrainingConfig, digest: str, world: World = ALONE) -> Run:
+    def begin(cls, prepared: Prepared, config: TrainingConfig, origin: Mapping[str, str], world: World = ALONE) -> Run:
         """At the first step."""
         denoiser = prepared.learner.forecaster.denoiser
         if config.shard and world.size > 1:
             shard(denoiser.network)
         average, optimizers = MovingAverage(denoiser, config.ema_steps), Optimizers(denoiser, config)
-        return cls(*prepared, config, digest, average, optimizers, world)
+        return cls(*prepared, config, origin, average, optimizers, world)
 
     @property
     def denoiser(self) -> torch.nn.Module:
@@ -135,7 +156,7 @@ class Run:
                     metrics.add(step + 1, loss=loss, gradient_norm=norm, learning_rate=learning_rate(step, config))
             if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
                 self._require_finite(*last)
-                validation_loss = self.validation_loss()
+                validation_loss = self._finite_validation_loss(step + 1)
                 if metrics:
                     metrics.add(step + 1, validation_loss=validation_loss)
                 self._save(step + 1)
@@ -144,7 +165,7 @@ class Run:
     def _restore(self) -> int:
         folder = self.config.folder
         done = restore_state(
-            folder, self.digest, module=self.denoiser, average=self.average, optimizers=self.optimizers
+            folder, self.origin, module=self.denoiser, average=self.average, optimizers=self.optimizers
         )
         if done > self.config.steps:
             steps = self.config.steps
@@ -160,7 +181,7 @@ class Run:
 
     def _save(self, done: int) -> None:
         save_state(
-            self.config.folder, done, self.digest, module=self.denoiser, average=self.average,
+            self.config.folder, done, self.origin, module=self.denoiser, average=self.average,
             optimizers=self.optimizers, keep=self.config.keep, world=self.world,
         )  # fmt: skip
 
@@ -235,35 +256,19 @@ class Run:
         denoiser.train()
         return float(self.world.sum(torch.stack(losses).sum()) / len(indices))
 
+    def _finite_validation_loss(self, done: int) -> float:
+        loss: float = self.validation_loss()
+        if not math.isfinite(loss):
+            found = f"the validation loss is {loss:g} after {done} steps"
+            raise SphercastError(f"{found}; lower learning_rate, or look at the data of validation_period")
+        return loss
+
     def _require_finite(self, step: int, loss: Tensor, norm: Tensor) -> None:
         """Asked one step late, so that a GPU has work while its answer is on the way."""
         value, slope = torch.stack([loss, norm]).tolist()
         if math.isfinite(value) and math.isfinite(slope):
             return
         indices = draw_indices(len(self.samples), self.config.batch_size, self.config.seed, step)
-        named = ", ".join(str(self.samples.time(int(i))) for i in indices)
+        named = listed((self.samples.time(int(i)) for i in indices), most=5)
         found = f"the loss is {value:g} and its gradient {slope:g}"
         raise SphercastError(f"{found} at step {step}, samples starting at {named}; lower learning_rate")
-
-
-_FREE = {
-    "flat_cache", "folder", "steps", "save_every", "log_every", "keep", "residence", "device", "compile",
-    "checkpointing", "shard", "tensorboard",
-}  # fmt: skip
-"""What a resumed run may change: where it lies and runs, and how long it goes on."""
-
-
-def _digest(experiment: Experiment) -> str:
-    return hashlib.sha256(experiment.model_dump_json(exclude={"training": _FREE}).encode()).hexdigest()
-
-
-def _provenance(experiment: Experiment) -> dict[str, str]:
-    period, config = experiment.data.training_period, experiment.training
-    more = "".join(f", {store.name}" for store in config.more_stores)
-    return {
-        "trained_on": f"{experiment.data.store.name}, {period.start} to {period.stop}{more}",
-        "objective": config.objective.kind,
-        "config_sha256": _digest(experiment),
-        "sphercast_version": version("sphercast"),
-        "torch_version": torch.__version__,
-    }

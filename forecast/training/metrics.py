@@ -73,11 +73,15 @@ def _parsed(text: str, name: str) -> dict[str, float]:
 
 def _board(folder: Path, done: int) -> Any:
     """A writer of TensorBoard's files; what an earlier run wrote of steps after ``done`` is hidden."""
+    return board_writer()(str(folder), purge_step=done + 1)
+
+
+def board_writer() -> Any:
+    """The class of TensorBoard's writers, or a ConfigError."""
     try:
-        writer = import_module("torch.utils.tensorboard").SummaryWriter
+        return import_module("torch.utils.tensorboard").SummaryWriter
     except ImportError as error:
         raise ConfigError(
             f"training.tensorboard needs the package tensorboard ({error}); "
             "pip install 'sphercast[tensorboard]', or set it to false"
         ) from error
-    return writer(str(folder), purge_step=done + 1)

@@ -21,6 +21,7 @@ from forecast.networks.dropout import share_dropout
 from forecast.normalizer import Normalizer
 from forecast.training.distributed import ALONE, choose_own_device
 from forecast.training.objectives import Learner, degree_std
+from forecast.training.state import newest_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,12 +48,12 @@ class Prepared(NamedTuple):
 
 def prepare(experiment: Experiment, world: World = ALONE) -> Prepared:
     """Open the stores and make the forecaster; errors as of ``train``."""
-    config, model = experiment.training, experiment.model
+    config = experiment.training
     device = choose_own_device(config.device, world)
-    stores = [_opened(path, experiment) for path in (experiment.data.store, *config.more_stores)]
-    forecaster = _untrained(experiment, stores[0])
-    if config.start:
-        _begin_with(forecaster, config.start)
+    stores = [open_fitting(path, experiment) for path in (experiment.data.store, *config.more_stores)]
+    forecaster = untrained(experiment, stores[0])
+    if config.start and newest_state(config.folder) is None:
+        begin_with(forecaster, config.start)
     forecaster = forecaster.to(device)
     forecaster.denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     share_dropout(forecaster.denoiser, config.objective.members if config.objective.kind == "crps" else 1)
@@ -63,11 +64,11 @@ def prepare(experiment: Experiment, world: World = ALONE) -> Prepared:
         forecaster.denoiser.network.compile()
     weights = torch.as_tensor(forecaster.grid.area_weights(), dtype=torch.float32, device=device)[:, None]
     residence: Residence | None = config.residence or ("device" if device.type == "cuda" else None)
-    reach = max(model.step_hours * config.longest_rollout, *model.other_step_hours, 0) * HOUR
+    reach = reach_of(experiment)
 
     def dataset(store: TrainingStore, period: Period | None) -> StoreDataset:
         return StoreDataset(
-            store, period or _whole(store), forecaster.step_length, reach=reach, residence=residence,
+            store, period or whole(store), forecaster.step_length, reach=reach, residence=residence,
             device=device, flat_cache=config.flat_cache if period else None,
         )  # fmt: skip
 
@@ -97,12 +98,20 @@ def _wave_std(
     return {hours: of(hours) for hours in (None, *forecaster.model.other_step_hours)}
 
 
-def _whole(store: TrainingStore) -> Period:
+def reach_of(experiment: Experiment) -> np.timedelta64:
+    """From the state now to the last one that a sample needs."""
+    model, longest = experiment.model, experiment.training.longest_rollout
+    return max(model.step_hours * longest, *model.other_step_hours, 0) * HOUR
+
+
+def whole(store: TrainingStore) -> Period:
+    """All of its times."""
     first, last = (np.datetime_as_string(time, unit="s") for time in store.times[[0, -1]])
     return Period(start=first, stop=last)
 
 
-def _opened(path: Path, experiment: Experiment) -> TrainingStore:
+def open_fitting(path: Path, experiment: Experiment) -> TrainingStore:
+    """The store, or a DataError if it is missing or not of the experiment's channels and grid."""
     store = open_store(path)
     channels, grid = experiment.data.channels, experiment.data.grid.build()
     if store.channels != channels:
@@ -112,7 +121,8 @@ def _opened(path: Path, experiment: Experiment) -> TrainingStore:
     return store
 
 
-def _untrained(experiment: Experiment, store: TrainingStore) -> Forecaster:
+def untrained(experiment: Experiment, store: TrainingStore) -> Forecaster:
+    """With the first weights; errors as of ``Normalizer.of`` and ``Forecaster.create``."""
     torch.manual_seed(experiment.training.seed)
     model = experiment.model
     normalizer = Normalizer.of(store.statistics, model.step_hours, model.other_step_hours)
@@ -122,8 +132,12 @@ def _untrained(experiment: Experiment, store: TrainingStore) -> Forecaster:
     )
 
 
-def _begin_with(forecaster: Forecaster, start: str) -> None:
-    """Take the weights of another stage, whose channels and network must be the same."""
+def begin_with(forecaster: Forecaster, start: str) -> None:
+    """Take the weights of another stage or checkpoint.
+
+    Its channels, grid and network must be the same, or a CheckpointError says what is not. Its step lengths and
+    statistics may be others.
+    """
     path = find_checkpoint(start)
     if path.name == CHECKPOINT and not path.exists():
         raise CheckpointError(f"no checkpoint at {path} to start from; train stage {path.parent.name} first")
@@ -131,6 +145,10 @@ def _begin_with(forecaster: Forecaster, start: str) -> None:
     if found.channels != expected:
         raise CheckpointError(
             f"{path} is of {found.channels.names}, the config asks for {expected.names}; set another training.start"
+        )
+    if not found.grid.matches(forecaster.grid):
+        raise CheckpointError(
+            f"{path} is on the {found.grid}, the config asks for the {forecaster.grid}; set another training.start"
         )
     try:
         forecaster.denoiser.load_state_dict(found.denoiser.state_dict())

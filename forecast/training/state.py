@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError, safe_open
+
 from data_pipeline.errors import CheckpointError
 from data_pipeline.publish import publishing
 from forecast.checkpoint import one_line, read_tensors, write_tensors
 from forecast.training.distributed import ALONE, gathered, shared_like
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -20,12 +23,13 @@ if TYPE_CHECKING:
 
 
 def save_state(
-    folder: Path, step: int, config_hash: str, *,
+    folder: Path, step: int, origin: Mapping[str, str], *,
     module: nn.Module, average: MovingAverage, optimizers: Optimizers, keep: int, world: World = ALONE,
 ) -> None:  # fmt: skip
     """Write ``state-<step>.safetensors`` atomically and keep the last ``keep`` of them.
 
-    It is whole, so that any number of processes can go on. All give their shares, process 0 writes.
+    It is whole, so that any number of processes can go on. All give their shares, process 0 writes. States of later
+    steps were damaged, or this step would not be made again; they and other damaged ones are removed.
     """
     tensors: dict[str, Tensor] = {}
     tensors |= {f"weight.{name}": value for name, value in module.state_dict().items()}
@@ -34,14 +38,16 @@ def save_state(
     tensors = gathered(tensors, world)
     if not world.writes:
         return
-    with publishing(folder / f"state-{step:07d}.safetensors") as aside:
-        write_tensors(tensors, {"step": str(step), "config_sha256": config_hash}, aside)
-    for old in sorted(folder.glob("state-*.safetensors"))[:-keep]:
+    path = folder / f"state-{step:07d}.safetensors"
+    with publishing(path) as aside:
+        write_tensors(tensors, {"step": str(step), **origin}, aside)
+    good = [old for old in _states(folder) if old.name <= path.name and _metadata(old) is not None]
+    for old in set(_states(folder)) - set(good[-keep:]):
         old.unlink()
 
 
 def restore_state(
-    folder: Path, config_hash: str, *, module: nn.Module, average: MovingAverage, optimizers: Optimizers
+    folder: Path, origin: Mapping[str, str], *, module: nn.Module, average: MovingAverage, optimizers: Optimizers
 ) -> int:
     """Load the newest readable state into the objects and return its step; 0 if there is none.
 
@@ -51,15 +57,14 @@ def restore_state(
     Raises
     ------
     CheckpointError
-        If the state belongs to another config or another network.
+        If the state belongs to another config or another network, or began with other weights.
     """
-    for path in sorted(folder.glob("state-*.safetensors"), reverse=True):
+    for path in reversed(_states(folder)):
         try:
             metadata, tensors = read_tensors(path)
         except CheckpointError:
             continue
-        if metadata.get("config_sha256") != config_hash:
-            raise CheckpointError(f"{path} was trained with another config; remove {folder}, or set another 'folder'")
+        require_same_origin(metadata, origin, path)
         try:
             own = module.state_dict()
             weights = _part(tensors, "weight.").items()
@@ -70,6 +75,39 @@ def restore_state(
         optimizers.load(_part(tensors, "optimizer."))
         return int(metadata["step"])
     return 0
+
+
+def newest_state(folder: Path) -> tuple[Path, dict[str, str]] | None:
+    """The path and what it says of itself; None if no state can be read."""
+    for path in reversed(_states(folder)):
+        if (metadata := _metadata(path)) is not None:
+            return path, metadata
+    return None
+
+
+def require_same_origin(found: Mapping[str, str], origin: Mapping[str, str], path: Path) -> None:
+    """Raise a CheckpointError if what ``path`` says of its config and start is not what is asked for."""
+    folder = path.parent
+    if found.get("config_sha256") != origin["config_sha256"]:
+        raise CheckpointError(f"{path} was trained with another config; remove {folder}, or set another 'folder'")
+    if "start_sha256" in origin and found.get("start_sha256") != origin["start_sha256"]:
+        raise CheckpointError(
+            f"{path} began with other weights than training.start has now; remove {folder} to train it anew from these"
+        )
+
+
+def _states(folder: Path) -> list[Path]:
+    """By their steps."""
+    return sorted(folder.glob("state-*.safetensors"))
+
+
+def _metadata(path: Path) -> dict[str, str] | None:
+    """None if the file is truncated: its length does not fit its header."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError):
+        return None
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

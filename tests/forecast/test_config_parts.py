@@ -9,15 +9,16 @@ import pytest
 import yaml
 
 from data_pipeline.errors import ConfigError
-from forecast.config import load_experiment
+from forecast.config import Experiment, load_experiment
+from forecast.validation import validated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from forecast.config import Experiment
     from tests.forecast.conftest import Run
 
     Make = Callable[..., Experiment]
+    Values = Callable[[Path], dict[str, Any]]
 
 MEAN = {"training": {"objective": {"kind": "mean"}}, "sampler": {"name": "mean"}}
 CRPS = {"training": {"objective": {"kind": "crps"}, "start": "mean"}, "sampler": {"name": "euler", "steps": 1}}
@@ -65,6 +66,9 @@ def test_rollout(experiment: Make, rollout: dict[int, int]) -> None:
      "the objective crps draws in 4 sampler steps at most, without churn"),
     ({"training__objective": {"kind": "crps"}, "sampler__churn": 1.0},
      "the objective crps draws in 4 sampler steps at most, without churn"),
+    ({**MEAN_CHANGES, "sampler__churn": 1.0}, "sampler mean draws nothing, got churn 1.0, expected 0"),
+    ({"model__noise": "white", "model__noise_slope": 1.0},
+     "model: got noise_slope 1.0 for white noise, expected it for spherical"),
     ({"model__noise": "global"},
      "a global noise vector serves one evaluation, expected sampler {name: euler, steps: 1}"),
     ({"model__noise": "global", "sampler__name": "euler", "sampler__steps": 1},
@@ -72,6 +76,37 @@ def test_rollout(experiment: Make, rollout: dict[int, int]) -> None:
 ])  # fmt: skip
 def test_objective_sampler_and_noise(experiment: Make, changes: dict[str, Any], said: str) -> None:
     assert problem(experiment, **changes) == said
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"training__warmup_steps": 6}, "training: warmup_steps 6 are all of the 6 steps, expected fewer; lower them"),
+    ({**MEAN_CHANGES, "training__rollout": {0: 1, 6: 2}},
+     "training: rollout {0: 1, 6: 2} changes at step 6, expected before the last of 6"),
+    ({"training__more_stores": ["a", "b", "a"]}, "training: got more_stores ['a', 'b', 'a'], expected each once"),
+    ({"data__store": "a", "training__more_stores": ["a"]},
+     "training.more_stores holds data.store a, expected other stores; leave it out"),
+    ({"training__validation_period": {"start": "2000-03-31T18", "stop": "2000-04-20"}},
+     "the validation_period 2000-03-31T18..2000-04-20 overlaps the training_period 2000-01-01..2000-03-31, expected"),
+    ({"training__validation_period": {"start": "1999-03-31", "stop": "2000-01"}},
+     "the validation_period 1999-03-31..2000-01 overlaps the training_period 2000-01-01..2000-03-31, expected"),
+    ({"training__start": "first"},
+     "training.start is first, expected a stage (there is none), a .safetensors file, or the name of a shipped check"),
+    ({"stages__x": {}, "stages__y": {"training": {"folder": "x"}}, "stages__z": {"training": {"folder": "x"}}},
+     "stages y and z share the folder x, expected one for each"),
+])  # fmt: skip
+def test_periods_stores_steps_and_starts(config_values: Values, tmp_path: Path, changes: Any, said: str) -> None:
+    values = config_values(tmp_path)
+    for name, value in changes.items():
+        section, _, key = name.partition("__")
+        values.setdefault(section, {})[key] = value
+    with pytest.raises(ConfigError) as caught:
+        validated(Experiment, values, "c.yaml")
+    assert str(caught.value).startswith(f"c.yaml: {said}")
+
+
+def test_a_stage_begins_in_the_folder_of_the_one_before(experiment: Make) -> None:
+    stages = {"stages__mean": {**MEAN, "training": {**MEAN["training"], "folder": "own"}}, "stages__crps": CRPS}
+    assert experiment(**stages).stage("crps").training.start == "own/checkpoint.safetensors"
 
 
 @pytest.mark.parametrize(("objective", "said"), [
@@ -92,7 +127,7 @@ def test_everything_that_fits(experiment: Make) -> None:
     for noise in ("spherical", "white", "global"):
         assert experiment(**single, training__objective={"kind": "crps"}, model__noise=noise).model.noise == noise
         assert experiment(**MEAN_CHANGES, model__noise=noise).model.latent_size == (32 if noise == "global" else 0)
-    long = experiment(**MEAN_CHANGES, training__rollout={0: 1, 100: 2, 200: 8}).training
+    long = experiment(**MEAN_CHANGES, training__rollout={0: 1, 100: 2, 200: 8}, training__steps=201).training
     assert [long.rollout_at(step) for step in (0, 99, 100, 199, 200, 10**6)] == [1, 1, 2, 2, 8, 8]
     assert long.longest_rollout == 8
 
@@ -133,8 +168,10 @@ def test_unknown_stage(experiment: Make) -> None:
     ({"data": {}}, "stages.x.data.[key]: Input should be 'model', 'training' or 'sampler', got 'data'; mend it"),
     ({"training": None}, "stages.x.training: expected keys with values, got None; see"),
     ([1], "stages.x: expected keys with values, got [1]; see"),
-    ({"training": {"start": "x"}}, "stage x starts with x, expected a stage before it, or a checkpoint"),
-    ({"training": {"start": "y"}}, "stage x starts with y, expected a stage before it, or a checkpoint"),
+    ({"training": {"start": "x"}}, "stage x starts with x, expected a stage before it, a .safetensors file, or the na"),
+    ({"training": {"start": "y"}}, "stage x starts with y, expected a stage before it, a .safetensors file, or the na"),
+    ({"training": {"start": "maen"}}, "stage x starts with maen, expected a stage before it, a .safetensors file, or"),
+    ({"training": {"folder": 3}}, "stage x: training.folder: Input is not a valid path for <class 'pathlib.Path'>"),
 ])  # fmt: skip
 def test_bad_stage_is_named(experiment: Make, stage: Any, said: str) -> None:
     assert problem(experiment, stages__x=stage, stages__y={}).startswith(said)
@@ -157,7 +194,7 @@ def test_study_loads_with_all_its_stages() -> None:
 @pytest.fixture
 def staged(experiment: Make, tmp_path: Path) -> Path:
     """The file of a small experiment with two stages."""
-    experiment(**STAGES, training__steps=2)
+    experiment(**STAGES, training__steps=2, training__warmup_steps=1)
     return tmp_path / "experiment.yaml"
 
 
@@ -180,7 +217,7 @@ def test_train_one_stage_after_the_one_that_it_begins_with(run: Run, staged: Pat
 
 
 def test_train_without_stages(run: Run, experiment: Make, tmp_path: Path) -> None:
-    experiment(training__steps=2)
+    experiment(training__steps=2, training__warmup_steps=1)
     outcome = run("train", tmp_path / "experiment.yaml", "--quiet")
     assert outcome.out == f"checkpoint: {tmp_path / 'run' / 'checkpoint.safetensors'}\n"
     values = yaml.safe_load((tmp_path / "experiment.yaml").read_text())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .conftest import Run
 
-CRPS: dict[str, Any] = {"training": {"objective": {"kind": "crps"}, "rollout": {0: 1, 60: 2, 500: 4}, "steps": 200}}
+CRPS: dict[str, Any] = {"training": {"objective": {"kind": "crps"}, "rollout": {0: 1, 60: 2, 150: 4}, "steps": 200}}
 STAGES: dict[str, Any] = {
     "mean": {"training": {"objective": {"kind": "mean"}, "steps": 100}, "sampler": {"name": "mean"}}, "crps": CRPS,
 }  # fmt: skip

@@ -96,6 +96,9 @@ def test_two_processes_learn_as_one(pair: Pair, write: Write, tmp_path: Path, ki
             assert_same_curve(config.parent, one.parent)
         else:
             assert_same(config.parent, one.parent)
+    before = [left_by(config.parent / "run") for config in both]
+    assert pair.train(*both) == [None, None], "what is finished is passed over"
+    assert [left_by(config.parent / "run") for config in both] == before
 
 
 def test_any_number_goes_on_where_another_stopped(pair: Pair, write: Write, tmp_path: Path) -> None:
@@ -174,7 +177,10 @@ def test_memory_is_shared_out(experiment: Callable[..., Experiment], monkeypatch
 # what is refused
 
 
-def test_batch_that_cannot_be_shared_out(experiment: Callable[..., Experiment]) -> None:
+def test_batch_that_cannot_be_shared_out(
+    experiment: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(World, "sum", lambda _, value: value)
     config = experiment(training__batch_size=6, training__accumulate=2)
     with pytest.raises(ConfigError, match="batch_size 6 is not a multiple of 2 processes x accumulate 2; change one"):
         train(config, progress=False, world=World(0, 2))
@@ -189,7 +195,7 @@ def test_a_folder_that_is_another_for_each(
     experiment: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = experiment()
-    run = Run.begin(prepare(config), config.training, "digest", World(1, 2))
+    run = Run.begin(prepare(config), config.training, {}, World(1, 2))
     monkeypatch.setattr(World, "sum", lambda _, value: value + 4)
     with pytest.raises(CheckpointError, match=r"process 1 found 0 steps in .*run, another process others; put it on"):
         run._restore()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from forecast.training.config import TrainingConfig
-from forecast.training.loop import _FREE
+from forecast.training.identity import FREE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
 SPOKEN = {"true": ["True"], "false": ["False"], "none": ["None", "()"], "where they fit": ["None"]}
@@ -36,4 +36,4 @@ def test_defaults_are_those_of_the_config() -> None:
 
 def test_what_may_change_is_named() -> None:
     (sentence,) = re.findall(r"What may be another when a training goes on:(.+?)Anything else", TEXT, re.DOTALL)
-    assert set(re.findall(r"`(\w+)`", sentence)) == _FREE
+    assert set(re.findall(r"`(\w+)`", sentence)) == FREE

@@ -72,6 +72,7 @@ def test_tensorboard_gets_all_that_is_logged(
     whole = left_by(folder)
     assert boards == []
     states(folder)[-1].unlink()
+    (folder / "checkpoint.safetensors").unlink()
     train(experiment(training__log_every=2, training__tensorboard=True), progress=False)
     assert left_by(folder) == whole, "resuming may begin with it, and the log is the same"
     (board,) = boards

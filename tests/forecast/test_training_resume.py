@@ -112,9 +112,10 @@ def test_truncated_state_falls_back_to_the_one_before(experiment: Callable[..., 
 
 
 def test_torn_line_of_the_log_is_written_anew(experiment: Callable[..., Experiment]) -> None:
-    folder = train(experiment(training__log_every=1), progress=False).parent
-    whole = left_by(folder)
+    path = train(experiment(training__log_every=1), progress=False)
+    folder, whole = path.parent, left_by(path.parent)
     states(folder)[-1].unlink()
+    path.unlink()
     (folder / "metrics.jsonl").write_bytes(whole[1][:-9])
     train(experiment(training__log_every=1), progress=False)
     assert left_by(folder) == whole
@@ -129,7 +130,7 @@ def test_refuses_the_state_of_another_config(experiment: Callable[..., Experimen
 
 def test_refuses_a_state_that_is_none(experiment: Callable[..., Experiment]) -> None:
     path = train(experiment(), progress=False)
-    (path.parent / "state-0000009.safetensors").write_bytes(path.read_bytes())
+    path.rename(path.parent / "state-0000009.safetensors")
     with pytest.raises(CheckpointError, match="another config"):
         train(experiment(), progress=False)
 
@@ -156,5 +157,6 @@ def test_where_and_how_often_may_change(experiment: Callable[..., Experiment], c
     path = train(experiment(training__log_every=2), progress=False)
     before = path.read_bytes()
     states(path.parent)[-1].unlink()
+    path.unlink()
     train(experiment(**{"training__log_every": 2} | {f"training__{k}": v for k, v in changes.items()}), progress=False)
     assert path.read_bytes() == before

@@ -44,7 +44,7 @@ def run_in_one_thread(path: Path) -> None:
 
 def begun(experiment: Experiment) -> Run:
     """A run at its first step, its weights random, so that every input counts."""
-    run = Run.begin(prepare(experiment), experiment.training, "digest")
+    run = Run.begin(prepare(experiment), experiment.training, {})
     torch.manual_seed(0)
     randomise(run.denoiser)
     return run
