@@ -50,7 +50,6 @@ GENERATORS = {
     "crps-1": Generator("crps"),
     "crps-1 12 h": Generator("crps", hours=12),
     "best-1": Generator("best"),
-    "more-1": Generator("more"),
     "flow-4": Generator("flow", SamplerConfig(name="euler", steps=4)),
     "flow-5": Generator("flow", SamplerConfig(name="midpoint", steps=3, rho=3)),
     "flow-8": Generator("flow", SamplerConfig(name="euler", steps=8)),

@@ -131,7 +131,7 @@ def test_kill_9_at_random_moments(
     length, kills = time.monotonic() - begun, 0
     while (folder / ".forecast.partial").exists() or not (folder / "forecast.manifest.json").exists():
         process = start(folder)
-        process.join(moments.uniform(0, 0.5 * length) if kills < 8 else None)
+        process.join(moments.uniform(0, 0.3 * length) if kills < 8 else None)
         kills += process.is_alive()
         process.kill()
         process.join()
