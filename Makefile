@@ -32,7 +32,6 @@ format: $(STAMP) ## mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: $(STAMP) ## measure; JSON on standard output (peers: pip install -c constraints.txt -e '.[peers]')
-	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python -m benchmarks.building
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/regridding.py
 	$(BIN)/python benchmarks/store_statistics.py

@@ -74,7 +74,7 @@ class TrainingConfig(_Frozen):
     device
         ``cpu``, ``cuda``, ``cuda:1`` ...; ``auto`` is the GPU, if there is one.
     compile
-        Let torch.compile fuse the network: a minute at the start, then faster on GPUs.
+        Let torch.compile fuse the network: a wait at the start, for faster steps.
     checkpointing
         Compute the activations inside each block again in the backward pass instead of keeping them: a third more
         work, less memory.
