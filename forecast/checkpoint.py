@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,15 @@ from data_pipeline.publish import publishing
 from forecast.config import ModelConfig, SamplerConfig
 from forecast.forecaster import Forecaster
 from forecast.normalizer import Normalizer
+from forecast.persistence import Persistence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
-FORMAT = "sphercast checkpoint 1"
+FORMAT = "sphercast checkpoint 2"
+"""1 had a U-Net of sharper edges, and no persistence."""
 _WEIGHT = "weight."
 
 
@@ -40,6 +43,9 @@ def save_checkpoint(
     scales = forecaster.normalizer
     tensors = {"mean": scales.mean, "std": scales.std, "tendency_std": scales.tendency_std, "static": forecaster.static}
     tensors |= {f"tendency_std.{hours}": std for hours, std in scales.others.items()}
+    if forecaster.persistence:
+        tensors["mean_state"] = forecaster.persistence.mean
+        tensors |= {_kept(hours): share for hours, share in forecaster.persistence.kept.items()}
     named = forecaster.denoiser.state_dict() if weights is None else weights
     tensors |= {_WEIGHT + name: value for name, value in named.items()}
     metadata = {
@@ -148,10 +154,25 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Forecaste
         model=model,
         sampler=SamplerConfig.model_validate_json(metadata["sampler"]),
     )
+    if model.damped:
+        forecaster = replace(forecaster, persistence=_persistence(forecaster, tensors))
     weights = {name.removeprefix(_WEIGHT): value for name, value in tensors.items() if name.startswith(_WEIGHT)}
     forecaster.denoiser.load_state_dict({name: value.to(torch.float32) for name, value in weights.items()})
     forecaster.denoiser.eval()
     return forecaster
+
+
+def _persistence(forecaster: Forecaster, tensors: Mapping[str, Tensor]) -> Persistence:
+    channels, truncation = len(forecaster.channels), forecaster.truncation
+    kept = {hours: tensors[_kept(hours)] for hours in (None, *forecaster.model.other_step_hours)}
+    for hours, share in kept.items():
+        _require_shape(_kept(hours), share, (channels, truncation.transform.degree + 1))
+    _require_shape("mean_state", tensors["mean_state"], (channels, *forecaster.grid.shape))
+    return Persistence(truncation, tensors["mean_state"], kept)
+
+
+def _kept(hours: int | None) -> str:
+    return "kept" if hours is None else f"kept.{hours}"
 
 
 def _require_shape(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:

@@ -31,6 +31,7 @@ class ModelConfig(_Frozen):
     the grid into ``patch`` x ``patch`` cells. ``other_step_hours`` are steps of other lengths that the model learns
     beside ``step_hours``. ``noise_slope`` makes the noise smoother, ``noise_size`` is that of a global noise vector.
     ``noise_levels`` is the distribution that denoising learns at; by default it is the process's own.
+    ``damped`` adds increments to what stays of a state at each scale (see ``forecast.persistence``), not to all of it.
     """
 
     network: Literal["unet", "transformer"] = "unet"
@@ -46,6 +47,7 @@ class ModelConfig(_Frozen):
     past_states: int = Field(default=2, ge=1, le=2)
     step_hours: int = Field(ge=1)
     other_step_hours: tuple[int, ...] = ()
+    damped: bool = True
 
     @field_validator("widths")
     @classmethod

@@ -27,3 +27,11 @@ def choose_device(asked: str | None = None) -> str:
     if asked not in here:
         raise ConfigError(f"got device {asked!r}, expected one of: {', '.join(here)}; choose one that is there")
     return asked
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies in bfloat16; elsewhere torch emulates it, slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    has = getattr(torch.cpu, "get_capabilities", dict)()  # older ones do not tell
+    return any(has.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from forecast.config import ModelConfig, SamplerConfig
     from forecast.noise import Noise
     from forecast.normalizer import Normalizer
+    from forecast.persistence import Persistence
 
 LATITUDE_MIRROR_SIGNS = (-1, 1)
 """Of the two features that ``static_features`` appends: sine and cosine of latitude stay where they are."""
@@ -47,6 +48,7 @@ class Forecaster:
     truncation: Truncation
     model: ModelConfig
     sampler: SamplerConfig
+    persistence: Persistence | None = None
 
     @classmethod
     def create(
@@ -74,6 +76,7 @@ class Forecaster:
             normalizer=self.normalizer.to(device),
             static=self.static.to(device),
             denoiser=deepcopy(self.denoiser).to(device),
+            persistence=self.persistence and self.persistence.to(device),
         )
 
     def known(self, previous: Tensor, current: Tensor, forcing: Tensor, static: Tensor | None = None) -> Tensor:
@@ -106,7 +109,15 @@ class Forecaster:
         """As ``step``, of ``known`` inputs; gradients go through it."""
         hours = None if hours == self.model.step_hours else hours
         increment = self.truncation(self._increment(known, noise, hours, fresh))
-        return self.normalizer.advance(current, increment, hours).maximum(self._minimum)
+        return self.normalizer.advance(self.persisted(current, hours), increment, hours).maximum(self._minimum)
+
+    def persisted(self, current: Tensor, hours: int | None = None) -> Tensor:
+        """The states to which increments of a step are added: ``current`` as it is, or what stays of it."""
+        return current if self.persistence is None else self.persistence(current, hours)
+
+    def increment(self, current: Tensor, following: Tensor, hours: int | None = None) -> Tensor:
+        """The scaled increment that leads from ``current`` to the states ``following``."""
+        return self.normalizer.increment(self.persisted(current, hours), following, hours)
 
     def step_label(self, batch: int, hours: int | None) -> Tensor:
         """The step's length over the forecast step's, (batch,)."""

@@ -149,6 +149,10 @@ def _weight(device: torch.device) -> Callable[[int], int]:
     return (lambda size: 2 * size if size < _HEAP else size) if device.type == "cpu" else (lambda size: size)
 
 
+_WHOLE = {torch.ops.prim.device.default, torch.ops.aten.upsample_bilinear2d.vec}
+"""Operations whose parts, as torch lists them for compilers, are not what is done."""
+
+
 class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the storages that operations make, until they are gone."""
 
@@ -160,7 +164,10 @@ class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is not torch.ops.prim.device.default:
+        written_anew = (
+            torch._C.DispatchKey.CompositeImplicitAutograd in func.py_kernels
+        )  # for compilers, not as it runs
+        if func is not torch.ops.prim.device.default and not written_anew:
             with self:  # what an operation is made of also takes memory
                 result = func.decompose(*args, **(kwargs or {}))
             if result is not NotImplemented:
@@ -169,6 +176,8 @@ class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for leaf in tree_leaves(result):
             if isinstance(leaf, torch.Tensor):
                 self._take(leaf.untyped_storage())
+        if func is torch.ops.aten.convolution.default and args[0].device.type == "cpu":
+            self.peak = max(self.peak, self.live + self._weight(args[0].nbytes))  # oneDNN's copy in its own layout
         return result
 
     def _take(self, storage: torch.UntypedStorage) -> None:

@@ -38,14 +38,35 @@ class Truncation:
         self._rough = [number for number, channel in enumerate(channels) if channel.variable.accumulated]
         self._placed: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
-    def __call__(self, fields: Tensor) -> Tensor:
-        """The truncated fields; gradients go through it."""
-        factor = self._place(fields)
-        smooth = self.transform.fields(self.transform.coefficients(fields * factor)) / factor
+    def __call__(self, fields: Tensor, kept: Tensor | None = None) -> Tensor:
+        """The truncated fields; gradients go through it.
+
+        Of each degree the share ``kept`` (channel, degree + 1) is left, if it is given. Sums over time have no degrees:
+        of them that of degree 0 is left.
+        """
+        waves = self.coefficients(fields)
+        if kept is not None:
+            waves = waves * kept[:, self.transform.degrees.to(kept.device)]
+        smooth = self.transform.fields(waves) / self._place(fields)
         if not self._rough:
             return smooth
+        whole = fields if kept is None else fields * kept[:, :1, None]
         channels = smooth.unbind(-3)
-        return torch.stack([fields[..., k, :, :] if k in self._rough else c for k, c in enumerate(channels)], dim=-3)
+        return torch.stack([whole[..., k, :, :] if k in self._rough else c for k, c in enumerate(channels)], dim=-3)
+
+    def coefficients(self, fields: Tensor) -> Tensor:
+        """Of the fields' harmonics, of vectors times the cosine of latitude: (..., channel, coefficient)."""
+        return self.transform.coefficients(fields * self._place(fields))
+
+    def by_degree(self, values: Tensor) -> Tensor:
+        """Sums over the coefficients of each degree: (channel, coefficient) to (channel, degree + 1).
+
+        Sums over time, which have no degrees, get the sum over all in each.
+        """
+        degrees = self.transform.degrees.to(values.device)
+        sums = values.new_zeros(len(values), self.transform.degree + 1).index_add(1, degrees, values)
+        sums[self._rough] = sums[self._rough].sum(1, keepdim=True)
+        return sums
 
     def _place(self, like: Tensor) -> Tensor:
         """The factor where ``like`` is, put there once; not in inference mode, whose tensors no gradient may use."""

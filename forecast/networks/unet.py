@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from forecast.networks.dropout import SharedDropout
 from forecast.networks.embedding import Condition, Embedding
-from forecast.networks.padding import pad_sphere
+from forecast.networks.padding import pad_sphere, twice_as_fine
 from forecast.networks.recomputing import run
 
 HEADS = 4
@@ -74,8 +74,7 @@ class SphericalUNet(nn.Module):
             skips.append(features)
         features = self.middle(skips.pop())
         for stage in self.up:
-            finer = functional.interpolate(features, scale_factor=2.0, mode="nearest")
-            features = self._run(stage, torch.cat([finer, skips.pop()], dim=1), embedding)
+            features = self._run(stage, torch.cat([twice_as_fine(features), skips.pop()], dim=1), embedding)
         output: Tensor = self.head(pad_sphere(functional.silu(self.head_norm(features)), 1))
         return output
 

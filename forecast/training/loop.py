@@ -17,6 +17,7 @@ from data_pipeline.progress import track
 from data_pipeline.publish import only_one_in
 from forecast.checkpoint import load_checkpoint, provenance, save_checkpoint
 from forecast.config import CHECKPOINT
+from forecast.devices import computes_bfloat16
 from forecast.training.distributed import ALONE, World, averaging, gathered, shard, whole
 from forecast.training.ema import MovingAverage
 from forecast.training.identity import is_finished, origin, provenance_of
@@ -225,8 +226,9 @@ class Run:
 
     def loss(self, task: Task, random: StepRandom) -> Tensor:
         """What the stage minimises."""
-        objective = self.config.objective
-        with torch.autocast(task.static.device.type, torch.bfloat16, enabled=self.config.bfloat16):
+        objective, device = self.config.objective, task.static.device
+        half = self.config.bfloat16 and computes_bfloat16(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             if objective.kind == "denoising":
                 return denoising_loss(self.learner, task, random)
             if objective.kind == "mean":

@@ -94,7 +94,7 @@ def denoising_loss(learner: Learner, task: Task, random: StepRandom) -> Tensor:
     """Of one step's scaled increment at noise levels that the process draws (see ``Denoiser.loss``)."""
     forecaster, sample, count = learner.forecaster, task.sample, len(task.static)
     known = forecaster.known(sample.previous, sample.current, sample.forcings[0], task.static)
-    clean = forecaster.normalizer.increment(sample.current, sample.following[0], task.hours)
+    clean = forecaster.increment(sample.current, sample.following[0], task.hours)
     noise = draw_training_noise(forecaster, count, random)
     s = forecaster.denoiser.process.draw_noise_levels(random.normal(count))
     step = forecaster.step_label(count, task.hours)

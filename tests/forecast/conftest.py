@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from forecast.config import ModelConfig, SamplerConfig, load_experiment
 from forecast.forecaster import Forecaster, static_features
 from forecast.noise import SphericalNoise
 from forecast.normalizer import Normalizer
+from forecast.persistence import Persistence
 from forecast.rollout import InitialState
 
 if TYPE_CHECKING:
@@ -180,9 +181,18 @@ def make_forecaster(channels: Channels, grid: Grid) -> Callable[..., Forecaster]
         )  # fmt: skip
         randomise(created.denoiser)
         created.denoiser.eval()
-        return created
+        return with_persistence(created) if created.model.damped else created
 
     return make
+
+
+def with_persistence(forecaster: Forecaster) -> Forecaster:
+    """What stays of the world after a step, in all degrees alike."""
+    shape, degrees = (len(forecaster.channels), *forecaster.grid.shape), forecaster.truncation.transform.degree + 1
+    lengths = {None: forecaster.model.step_hours, **{hours: hours for hours in forecaster.model.other_step_hours}}
+    kept = {key: torch.full((shape[0], degrees), MEMORY ** (hours / 12)) for key, hours in lengths.items()}
+    mean = forecaster.normalizer.mean.expand(shape).contiguous()
+    return replace(forecaster, persistence=Persistence(forecaster.truncation, mean, kept))
 
 
 def randomise(module: torch.nn.Module) -> None:

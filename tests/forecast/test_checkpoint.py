@@ -80,6 +80,8 @@ def test_scales_of_other_steps_are_kept(
     made = make_forecaster(other_step_hours=[6, 24])
     others = {hours: hours / 12 * made.normalizer.tendency_std for hours in (6, 24)}
     made = replace(made, normalizer=replace(made.normalizer, others=others))
+    assert made.persistence
+    assert not torch.equal(made.persistence.kept[6], made.persistence.kept[24])
     path = tmp_path / "many.safetensors"
     save_checkpoint(made, path, {})
     loaded, noise = load_checkpoint(path), torch.randn(1, 7, 8, 16)
@@ -89,11 +91,18 @@ def test_scales_of_other_steps_are_kept(
             for one in (made, loaded)
         )
         assert torch.equal(first, second)
-    _, tensors = read_tensors(path)
-    del tensors["tendency_std.6"]
-    save_file(tensors, path, metadata=read_tensors(path)[0])
-    with pytest.raises(CheckpointError, match=r"do not fit together .*tendency_std\.6"):
-        load_checkpoint(path)
+    metadata, tensors = read_tensors(path)
+    for name in ("tendency_std.6", "kept.24"):
+        save_file({key: value for key, value in tensors.items() if key != name}, path, metadata=metadata)
+        with pytest.raises(CheckpointError, match=rf"do not fit together .*{name}"):
+            load_checkpoint(path)
+
+
+def test_increments_over_the_whole_state_have_no_persistence(
+    make_forecaster: Callable[..., Forecaster], tmp_path: Path
+) -> None:
+    save_checkpoint(make_forecaster(damped=False), tmp_path / "whole.safetensors", {})
+    assert load_checkpoint(tmp_path / "whole.safetensors").persistence is None
 
 
 def test_half_precision_weights_load_as_single(
@@ -127,13 +136,14 @@ def test_not_safetensors_at_all(tmp_path: Path) -> None:
 def test_foreign_safetensors(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     save_file({"x": torch.zeros(2)}, path)
-    with pytest.raises(CheckpointError, match=r"format None, expected 'sphercast checkpoint 1'"):
+    with pytest.raises(CheckpointError, match=r"format None, expected 'sphercast checkpoint 2'"):
         load_checkpoint(path)
 
 
-def test_later_format(changed: Callable[..., Path]) -> None:
-    with pytest.raises(CheckpointError, match="format 'sphercast checkpoint 2'"):
-        load_checkpoint(changed(format="sphercast checkpoint 2"))
+@pytest.mark.parametrize("number", [1, 3])
+def test_earlier_or_later_format(changed: Callable[..., Path], number: int) -> None:
+    with pytest.raises(CheckpointError, match=f"format 'sphercast checkpoint {number}'"):
+        load_checkpoint(changed(format=f"sphercast checkpoint {number}"))
 
 
 @pytest.mark.parametrize("key", ["channels", "latitude", "longitude", "model", "sampler"])
@@ -144,7 +154,9 @@ def test_bad_metadata(changed: Callable[..., Path], key: str, value: str | None)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["mean", "std", "tendency_std", "static", "weight.network.stem.weight"])
+@pytest.mark.parametrize(
+    "name", ["mean", "std", "tendency_std", "static", "mean_state", "kept", "weight.network.stem.weight"]
+)
 @pytest.mark.parametrize("tensor", [None, torch.zeros(3, 1, 1), torch.zeros(())])
 def test_missing_or_misshapen_tensor(changed: Callable[..., Path], name: str, tensor: torch.Tensor | None) -> None:
     with pytest.raises(CheckpointError, match="do not fit together") as caught:

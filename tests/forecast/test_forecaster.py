@@ -130,7 +130,7 @@ def test_untrained_forecaster_adds_noise_of_the_tendency(
     torch.nn.init.zeros_(flow.denoiser.network.head.bias)  # type: ignore[union-attr, arg-type]
     noise = torch.randn(1, 7, 8, 16).clamp(-2, 2)
     stepped = flow.step(*batch_of(initial, 1), initial.time, noise)
-    increment = flow.normalizer.increment(initial.current, stepped)
+    increment = flow.increment(initial.current, stepped)
     winds = [i for i, name in enumerate(flow.channels.names) if "wind" in name]
     expected = flow.truncation(0.99 * noise)
     torch.testing.assert_close(increment[:, winds], expected[:, winds], rtol=1e-3, atol=1e-3)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data_pipeline.grid import Grid
-from forecast.networks.padding import pad_sphere
+from forecast.networks.padding import pad_sphere, twice_as_fine
 
 
 def brute_force(fields: np.ndarray, width: int, sign: np.ndarray) -> np.ndarray:
@@ -99,3 +99,37 @@ def test_north_and_south_are_padded_alike(width: int) -> None:
 def test_padding_by_nothing_is_the_field() -> None:
     fields = torch.randn(1, 2, 4, 8)
     assert torch.equal(pad_sphere(fields, 0, torch.ones(2)), fields)
+
+
+def test_finer_fields_are_linear_between_the_coarse_cells() -> None:
+    """A fine cell lies a quarter of a coarse one from its centre: 3/4 of that, 1/4 of the next, in both directions."""
+    coarse = torch.randn(1, 2, 4, 8, dtype=torch.float64)
+    padded, fine = pad_sphere(coarse, 1), twice_as_fine(coarse)
+    rows = torch.stack([padded[..., 1:-1, :] * 0.75 + padded[..., 1 + d : 5 + d, :] * 0.25 for d in (-1, 1)], dim=-2)
+    rows = rows.flatten(-3, -2)
+    both = torch.stack([rows[..., 1:-1] * 0.75 + rows[..., 1 + d : 9 + d] * 0.25 for d in (-1, 1)], dim=-1)
+    torch.testing.assert_close(fine, both.flatten(-2))
+
+
+def test_finer_fields_know_neither_seam_nor_pole() -> None:
+    """A smooth field through a pole, pooled as in the network, comes back nowhere rougher, and rolls."""
+    truth = torch.from_numpy(rotation(Grid.equiangular(32, 64, poles=False), np.array([0.6, 0.3, 0.74])))[None, 2:]
+    coarse = torch.nn.functional.avg_pool2d(truth, 2)
+    fine = twice_as_fine(coarse)
+    assert (fine - truth).abs().max() < 0.01
+    torch.testing.assert_close(twice_as_fine(coarse.roll(5, -1)), fine.roll(10, -1))
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gradients_are_those_of_finite_differences_in_the_layout_of_the_fields(
+    width: int, layout: torch.memory_format
+) -> None:
+    fields = torch.randn(2, 3, 4, 8, dtype=torch.float64).to(memory_format=layout).requires_grad_()
+    for sign in (None, torch.tensor([1.0, -1.0, 1.0])):
+        assert torch.autograd.gradcheck(lambda x, sign=sign: pad_sphere(x, width, sign), fields)
+    padded = pad_sphere(fields, width)
+    padded.sum().backward()
+    assert padded.is_contiguous(memory_format=layout)
+    assert fields.grad is not None
+    assert fields.grad.is_contiguous(memory_format=layout)

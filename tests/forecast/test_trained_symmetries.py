@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -83,12 +84,14 @@ def test_rolling_by_one_cell_nearly_commutes(planet: Forecaster) -> None:
     initial = initial_state(planet, open_states(SAMPLE), np.datetime64("2001-01-14", "ns"))
     forcing = torch.from_numpy(forcings(initial.time + planet.step_length, planet.step_length, planet.grid))
     known = planet.known(initial.previous[None], initial.current[None], forcing)
+    assert planet.persistence
     noise = planet.noise.draw([np.random.default_rng(0)], len(planet.channels))
 
     @torch.inference_mode()
     def change(cells: int) -> Tensor:
         """Of the rolled world, rolled back."""
-        after = planet.advance(initial.current.roll(cells, -1), known.roll(cells, -1), noise.roll(cells, -1))
+        turned = replace(planet, persistence=replace(planet.persistence, mean=planet.persistence.mean.roll(cells, -1)))
+        after = turned.advance(initial.current.roll(cells, -1), known.roll(cells, -1), noise.roll(cells, -1))
         return (after.roll(-cells, -1) - initial.current) / planet.normalizer.tendency_std
 
     one, block, none = (change(cells) for cells in (1, 4, 0))

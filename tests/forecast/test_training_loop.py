@@ -54,7 +54,7 @@ def test_checkpoint_is_the_average_of_the_weights(experiment: Make) -> None:
 def test_log_has_loss_gradient_rate_and_validation(experiment: Make) -> None:
     first, second, *_ = log(train(experiment(training__log_every=1), progress=False).parent)
     assert first.keys() == {"step", "loss", "gradient_norm", "learning_rate"}
-    assert first["loss"] == pytest.approx(2, abs=0.2), "noise less data, each of variance 1"
+    assert first["loss"] == pytest.approx(1.75, abs=0.2), "noise of variance 1 less data of 1 - MEMORY**2"
     assert second["learning_rate"] == pytest.approx(1e-3 * 0.5 * (1 + math.cos(math.pi / 6)), rel=1e-5)
 
 
@@ -141,6 +141,7 @@ def test_gradients_are_cut_and_their_norm_is_told(experiment: Make, monkeypatch:
     assert torch.stack([value.norm() for value in found[1].values()]).norm().item() == pytest.approx(1e-3, rel=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own compiler does it
 def test_compiled_network_is_the_same(experiment: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the compiler's front; its back takes a minute, and is torch's."""
     compiled = torch.nn.Module.compile

@@ -173,7 +173,7 @@ def test_crps_loss_of_known_members(experiment: Make, members: int) -> None:
     task, forecaster = task_of(run, Request(INDICES)), run.learner.forecaster
     noise = forecaster.noise.of_normal(random_of(7).normal(3 * members, *forecaster.noise.shape_of_numbers(7)))
     increments = forecaster.truncation(0.99 * noise).reshape(members, 3, *noise.shape[1:])
-    drawn = task.sample.current + increments * forecaster.normalizer.tendency_std
+    drawn = forecaster.persisted(task.sample.current) + increments * forecaster.normalizer.tendency_std
     drawn = drawn.maximum(torch.tensor([-torch.inf] * 5 + [0, -torch.inf])[:, None, None])
     errors = (drawn - task.sample.following[0]) / forecaster.normalizer.tendency_std
     expected = (run.learner.weights * almost_fair_crps(errors, 0.9)).mean()

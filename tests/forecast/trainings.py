@@ -56,9 +56,12 @@ def task_of(run: Run, request: Request) -> Task:
 
 
 def persistence_errors(run: Run, task: Task) -> torch.Tensor:
-    """Of the state now as a forecast of each step, over the tendency's scale: (step, batch, channel, ...)."""
-    difference = task.sample.current - task.sample.following
-    return difference / run.learner.forecaster.normalizer.tendency(task.hours)
+    """Of what stays of the state now as a forecast of each step, over the tendency: (step, batch, channel, ...)."""
+    forecaster, state, forecasts = run.learner.forecaster, task.sample.current, []
+    for _ in task.sample.following:
+        state = forecaster.persisted(state, task.hours)
+        forecasts.append(state)
+    return (torch.stack(forecasts) - task.sample.following) / forecaster.normalizer.tendency(task.hours)
 
 
 def states(folder: Path) -> list[Path]:
