@@ -164,10 +164,7 @@ class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        written_anew = (
-            torch._C.DispatchKey.CompositeImplicitAutograd in func.py_kernels
-        )  # for compilers, not as it runs
-        if func is not torch.ops.prim.device.default and not written_anew:
+        if func not in _WHOLE:
             with self:  # what an operation is made of also takes memory
                 result = func.decompose(*args, **(kwargs or {}))
             if result is not NotImplemented:
