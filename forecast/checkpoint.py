@@ -20,6 +20,7 @@ from data_pipeline.grid import Grid
 from data_pipeline.publish import publishing
 from forecast.config import ModelConfig, SamplerConfig
 from forecast.forecaster import Forecaster
+from forecast.global_means import SEASON, GlobalMeans, Memory
 from forecast.normalizer import Normalizer
 from forecast.persistence import Persistence
 
@@ -43,9 +44,11 @@ def save_checkpoint(
     scales = forecaster.normalizer
     tensors = {"mean": scales.mean, "std": scales.std, "tendency_std": scales.tendency_std, "static": forecaster.static}
     tensors |= {f"tendency_std.{hours}": std for hours, std in scales.others.items()}
-    if forecaster.persistence:
-        tensors["mean_state"] = forecaster.persistence.mean
-        tensors |= {_kept(hours): share for hours, share in forecaster.persistence.kept.items()}
+    if forecaster.persistence and forecaster.global_means:
+        tensors |= {"mean_state": forecaster.persistence.mean, "season": forecaster.global_means.season}
+        tensors |= {_named("kept", hours): share for hours, share in forecaster.persistence.kept.items()}
+        for hours, memory in forecaster.global_means.memory.items():
+            tensors |= {f"global.{name}.{hours}": value for name, value in memory._asdict().items()}
     named = forecaster.denoiser.state_dict() if weights is None else weights
     tensors |= {_WEIGHT + name: value for name, value in named.items()}
     metadata = {
@@ -53,7 +56,7 @@ def save_checkpoint(
         "channels": json.dumps(forecaster.channels.names),
         "latitude": json.dumps(forecaster.grid.latitude),
         "longitude": json.dumps(forecaster.grid.longitude),
-        "model": forecaster.model.model_dump_json(),
+        "model": forecaster.model.model_copy(update={"damped": forecaster.persistence is not None}).model_dump_json(),
         "sampler": forecaster.sampler.model_dump_json(),
         "provenance": json.dumps(provenance),
     }
@@ -155,24 +158,36 @@ def _assemble(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Forecaste
         sampler=SamplerConfig.model_validate_json(metadata["sampler"]),
     )
     if model.damped:
-        forecaster = replace(forecaster, persistence=_persistence(forecaster, tensors))
+        forecaster = _with_climate(forecaster, tensors)
     weights = {name.removeprefix(_WEIGHT): value for name, value in tensors.items() if name.startswith(_WEIGHT)}
     forecaster.denoiser.load_state_dict({name: value.to(torch.float32) for name, value in weights.items()})
     forecaster.denoiser.eval()
     return forecaster
 
 
-def _persistence(forecaster: Forecaster, tensors: Mapping[str, Tensor]) -> Persistence:
-    channels, truncation = len(forecaster.channels), forecaster.truncation
-    kept = {hours: tensors[_kept(hours)] for hours in (None, *forecaster.model.other_step_hours)}
-    for hours, share in kept.items():
-        _require_shape(_kept(hours), share, (channels, truncation.transform.degree + 1))
+def _with_climate(forecaster: Forecaster, tensors: Mapping[str, Tensor]) -> Forecaster:
+    """With its persistence and its global means."""
+    model, channels, truncation = forecaster.model, len(forecaster.channels), forecaster.truncation
+    kept = {hours: tensors[_named("kept", hours)] for hours in (None, *model.other_step_hours)}
+    memory = {
+        hours: Memory(*(tensors[f"global.{name}.{hours}"] for name in Memory._fields))
+        for hours in (model.step_hours, *model.other_step_hours)
+    }
+    for share in kept.values():
+        _require_shape("kept", share, (channels, truncation.transform.degree + 1))
+    for value in (each for both in memory.values() for each in both):
+        _require_shape("global", value, (channels,))
     _require_shape("mean_state", tensors["mean_state"], (channels, *forecaster.grid.shape))
-    return Persistence(truncation, tensors["mean_state"], kept)
+    _require_shape("season", tensors["season"], (channels, SEASON))
+    return replace(
+        forecaster,
+        persistence=Persistence(truncation, tensors["mean_state"], kept),
+        global_means=GlobalMeans.of(forecaster.channels, forecaster.grid, tensors["season"], memory),
+    )
 
 
-def _kept(hours: int | None) -> str:
-    return "kept" if hours is None else f"kept.{hours}"
+def _named(name: str, hours: int | None) -> str:
+    return name if hours is None else f"{name}.{hours}"
 
 
 def _require_shape(name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:

@@ -31,7 +31,8 @@ class ModelConfig(_Frozen):
     the grid into ``patch`` x ``patch`` cells. ``other_step_hours`` are steps of other lengths that the model learns
     beside ``step_hours``. ``noise_slope`` makes the noise smoother, ``noise_size`` is that of a global noise vector.
     ``noise_levels`` is the distribution that denoising learns at; by default it is the process's own.
-    ``damped`` adds increments to what stays of a state at each scale (see ``forecast.persistence``), not to all of it.
+    ``damped`` adds increments to what stays of a state at each scale (see ``forecast.persistence``), not to all of it,
+    and lets global means follow the season (see ``forecast.global_means``).
     """
 
     network: Literal["unet", "transformer"] = "unet"

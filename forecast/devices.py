@@ -36,6 +36,7 @@ def choose_device(asked: str | None = None) -> str:
 def computes_bfloat16(device: torch.device) -> bool:
     """Whether the hardware multiplies in bfloat16; elsewhere torch emulates it, slower than float32."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older ones do not tell
     return any(has.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

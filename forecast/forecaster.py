@@ -17,7 +17,7 @@ from data_pipeline.forcings import FORCING_MIRROR_SIGNS, FORCING_NAMES, forcings
 from data_pipeline.grid import COORDINATE_TOLERANCE
 from forecast.denoiser import Denoiser
 from forecast.networks import NETWORKS
-from forecast.noise import make_noise
+from forecast.noise import make_noise, one_number_each
 from forecast.samplers import Churn, sample
 from forecast.truncation import Truncation
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from data_pipeline.channels import Channels
     from data_pipeline.grid import Grid
     from forecast.config import ModelConfig, SamplerConfig
+    from forecast.global_means import GlobalMeans
     from forecast.noise import Noise
     from forecast.normalizer import Normalizer
     from forecast.persistence import Persistence
@@ -49,6 +50,7 @@ class Forecaster:
     model: ModelConfig
     sampler: SamplerConfig
     persistence: Persistence | None = None
+    global_means: GlobalMeans | None = None
 
     @classmethod
     def create(
@@ -77,6 +79,7 @@ class Forecaster:
             static=self.static.to(device),
             denoiser=deepcopy(self.denoiser).to(device),
             persistence=self.persistence and self.persistence.to(device),
+            global_means=self.global_means and self.global_means.to(device),
         )
 
     def known(self, previous: Tensor, current: Tensor, forcing: Tensor, static: Tensor | None = None) -> Tensor:
@@ -109,14 +112,30 @@ class Forecaster:
         """As ``step``, of ``known`` inputs; gradients go through it."""
         hours = None if hours == self.model.step_hours else hours
         increment = self.truncation(self._increment(known, noise, hours, fresh))
-        return self.normalizer.advance(self.persisted(current, hours), increment, hours).maximum(self._minimum)
+        after = self.normalizer.advance(self.persisted(current, hours), increment, hours).maximum(self._minimum)
+        if self.global_means:
+            normal = one_number_each(noise, len(self.channels)) * (self.sampler.name != "mean")
+            length = hours or self.model.step_hours
+            after = self.global_means.imposed(after, current, self._year(known), length, normal)
+        return after.maximum(self._minimum)
+
+    def _year(self, known: Tensor) -> Tensor:
+        """Cosine and sine of the phase of the year after the step, (batch, 2)."""
+        first = self.model.past_states * len(self.channels) + FORCING_NAMES.index("cos_year")
+        return known[:, first : first + 2, 0, 0]
 
     def persisted(self, current: Tensor, hours: int | None = None) -> Tensor:
-        """The states to which increments of a step are added: ``current`` as it is, or what stays of it."""
+        """The states to which increments of a step are added: ``current`` as it is, or what stays of it.
+
+        Raises a DataError if the model does not know a step of so many ``hours``.
+        """
+        hours = None if hours == self.model.step_hours else hours
+        self.normalizer.tendency(hours)
         return current if self.persistence is None else self.persistence(current, hours)
 
     def increment(self, current: Tensor, following: Tensor, hours: int | None = None) -> Tensor:
         """The scaled increment that leads from ``current`` to the states ``following``."""
+        hours = None if hours == self.model.step_hours else hours
         return self.normalizer.increment(self.persisted(current, hours), following, hours)
 
     def step_label(self, batch: int, hours: int | None) -> Tensor:

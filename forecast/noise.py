@@ -180,3 +180,10 @@ def _scaled_legendre(latitude: tuple[float, ...], degree: int, slope: float) -> 
     power = (1.0 + ell) ** -slope
     variance = np.sum((2 * ell + 1) * power)
     return np.asarray(functions * np.sqrt(power)[:, None, None] / (np.sqrt(2.0) * np.sqrt(variance)))
+
+
+def one_number_each(noise: Tensor, channels: int) -> Tensor:
+    """A standard normal number for each channel, (sample, channel), out of noise of any kind."""
+    if noise.ndim == 2:
+        return noise[:, torch.arange(channels, device=noise.device) % noise.shape[1]]
+    return noise[..., 0, 0]

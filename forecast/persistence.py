@@ -22,7 +22,7 @@ class Persistence:
     ``mean`` is the mean state m (channel, latitude, longitude) in the channels' units. ``kept`` is A, the share of the
     anomaly that is left after a step, by the hours of the step (None for the forecast step) and for each channel and
     degree: (channel, degree + 1). With it small scales, of which nothing is left, are drawn anew in every step and not
-    added to what was there, so that a long rollout keeps their power; and global means come back to where they belong.
+    added to what was there, so that a long rollout keeps their power.
     """
 
     truncation: Truncation
@@ -39,14 +39,14 @@ class Persistence:
 
 
 def estimated(truncation: Truncation, mean: Tensor, pairs: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
-    """A of ``pairs`` of states a step apart: the regression of the later anomaly on the earlier, degree by degree.
+    """A of ``pairs`` of states a step apart: the correlation of their anomalies, degree by degree.
 
-    A = <a(t) a(t + step)> / <a(t)^2> over all coefficients of a degree and all pairs (von Storch and Zwiers 1999,
-    Statistical Analysis in Climate Research, section 10.2), held between 0 and 1.
+    A = 2 <a(t) a(t + step)> / (<a(t)^2> + <a(t + step)^2>) over all coefficients of a degree and all pairs (von Storch
+    and Zwiers 1999, Statistical Analysis in Climate Research, section 10.2), not below 0.
     """
     together = power = torch.zeros((), dtype=torch.float64)
     for before, after in pairs:
         first, second = (truncation.coefficients(state - mean).double() for state in (before, after))
         together = together + truncation.by_degree((first * second).sum(0))
-        power = power + truncation.by_degree(first.square().sum(0))
+        power = power + truncation.by_degree((first.square() + second.square()).sum(0)) / 2
     return (together / power.clamp(min=torch.finfo(torch.float32).tiny)).clamp(0, 1).float()

@@ -36,7 +36,7 @@ class Truncation:
         cosine = torch.from_numpy(np.cos(np.deg2rad(grid.latitude)))
         self._factor = torch.where(vector[:, None, None], cosine[:, None], 1.0)
         self._rough = [number for number, channel in enumerate(channels) if channel.variable.accumulated]
-        self._placed: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+        self._placed: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
 
     def __call__(self, fields: Tensor, kept: Tensor | None = None) -> Tensor:
         """The truncated fields; gradients go through it.
@@ -44,10 +44,10 @@ class Truncation:
         Of each degree the share ``kept`` (channel, degree + 1) is left, if it is given. Sums over time have no degrees:
         of them that of degree 0 is left.
         """
-        waves = self.coefficients(fields)
+        (factor, degrees), waves = self._place(fields), self.coefficients(fields)
         if kept is not None:
-            waves = waves * kept[:, self.transform.degrees.to(kept.device)]
-        smooth = self.transform.fields(waves) / self._place(fields)
+            waves = waves * kept[:, degrees]
+        smooth = self.transform.fields(waves) / factor
         if not self._rough:
             return smooth
         whole = fields if kept is None else fields * kept[:, :1, None]
@@ -56,22 +56,25 @@ class Truncation:
 
     def coefficients(self, fields: Tensor) -> Tensor:
         """Of the fields' harmonics, of vectors times the cosine of latitude: (..., channel, coefficient)."""
-        return self.transform.coefficients(fields * self._place(fields))
+        return self.transform.coefficients(fields * self._place(fields)[0])
 
     def by_degree(self, values: Tensor) -> Tensor:
         """Sums over the coefficients of each degree: (channel, coefficient) to (channel, degree + 1).
 
         Sums over time, which have no degrees, get the sum over all in each.
         """
-        degrees = self.transform.degrees.to(values.device)
+        _, degrees = self._place(values)
         sums = values.new_zeros(len(values), self.transform.degree + 1).index_add(1, degrees, values)
         sums[self._rough] = sums[self._rough].sum(1, keepdim=True)
         return sums
 
-    def _place(self, like: Tensor) -> Tensor:
-        """The factor where ``like`` is, put there once; not in inference mode, whose tensors no gradient may use."""
+    def _place(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """The factor and the coefficients' degrees where ``like`` is, put there once.
+
+        Not in inference mode, whose tensors no gradient may use.
+        """
         key = like.device, like.dtype
         if key not in self._placed:
             with torch.inference_mode(mode=False):
-                self._placed[key] = self._factor.to(like)
+                self._placed[key] = self._factor.to(like), self.transform.degrees.to(like.device)
         return self._placed[key]

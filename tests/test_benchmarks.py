@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import network, stability
+from benchmarks import network, persistence, stability
 from benchmarks.ensemble import START, random_fields, with_random_weights
 from benchmarks.seasons import same_courses, same_season
 from benchmarks.stability import Course, Planet, compared, drift, power_ratio
+from data_pipeline.channels import Channels
 from data_pipeline.errors import DataError
 from data_pipeline.grid import Grid
 from forecast.config import SamplerConfig
+from forecast.noise import SphericalNoise
 from forecast.rollout import InitialState, rollout
 
 GRID = Grid.equiangular(8, 16, poles=False)
@@ -142,3 +144,15 @@ def test_network_benchmark_tells_milliseconds(monkeypatch: pytest.MonkeyPatch) -
 
     found = network.measured(Doubled(), (4, 8), 2, torch.device("cpu"), None)
     assert found["milliseconds_per_evaluation"] == pytest.approx(1000 / found["evaluations_per_second"], rel=0.1, abs=1)
+
+
+def test_increments_over_damped_persistence_have_less_variance() -> None:
+    """Of an autoregressive process with memory A: 1 - A**2, and 2 - 2 A over the whole last state."""
+    channels = Channels.of({"2m_temperature": None})
+    store: Any = SimpleNamespace(channels=channels, grid=GRID)
+    noise = SphericalNoise(GRID).draw([np.random.default_rng(k) for k in range(800)], 1)
+    before, fresh = noise.chunk(2)
+    found = persistence.compared(store, before, 0.5 * before + 0.75**0.5 * fresh)["2m_temperature"]
+    assert found["kept"] == pytest.approx({0: 0.5, 2: 0.5, 5: 0.5}, abs=0.15)
+    assert found["variance"] == pytest.approx(0.75, abs=0.03)
+    assert found["variance_of_small_scales"] == pytest.approx(0.75, abs=0.04)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from data_pipeline.dataset import StoreDataset
 from data_pipeline.errors import CheckpointError, DataError, SphercastError, listed
 from data_pipeline.times import HOUR
@@ -17,8 +19,6 @@ from forecast.training.state import newest_state, require_same_origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import torch
 
     from data_pipeline.config import Period
     from data_pipeline.store import TrainingStore
@@ -55,6 +55,7 @@ def _checked(experiment: Experiment, world: World, to_come: Mapping[str, tuple[s
         board_writer()
     forecaster = untrained(experiment, _checked_store(experiment))
     shapes = {name: value.shape for name, value in forecaster.denoiser.state_dict().items()}
+    shapes["model.damped"] = torch.Size([experiment.model.damped])  # other increments are another network's too
     if state := newest_state(config.folder):
         require_same_origin(state[1], origin(experiment), state[0])
     elif config.start and config.start in to_come:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
 from data_pipeline.config import Period
-from data_pipeline.dataset import Request, StoreDataset
+from data_pipeline.dataset import StoreDataset
 from data_pipeline.errors import CheckpointError, DataError
 from data_pipeline.joined_dataset import JoinedDataset
 from data_pipeline.store import TrainingStore, open_store
@@ -20,26 +19,18 @@ from forecast.forecaster import Forecaster, static_features
 from forecast.harmonics import SphericalTransform
 from forecast.networks.dropout import share_dropout
 from forecast.normalizer import Normalizer
-from forecast.persistence import Persistence, estimated
+from forecast.training.climate import wave_stds, with_climate
 from forecast.training.distributed import ALONE, choose_own_device
-from forecast.training.objectives import Learner, degree_std
+from forecast.training.objectives import Learner
 from forecast.training.state import newest_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from torch import Tensor
-
-    from data_pipeline.dataset import Sample
     from data_pipeline.residence import Residence
     from forecast.config import Experiment
     from forecast.denoiser import Denoiser
     from forecast.training.distributed import World
-
-
-STUDIED, AT_ONCE = 256, 8
-"""Samples that say what stays of a state and what an increment has of each scale, and how many are held together."""
 
 
 class Prepared(NamedTuple):
@@ -80,45 +71,11 @@ def prepare(experiment: Experiment, world: World = ALONE) -> Prepared:
     held_out = StoreDataset(stores[0], config.validation_period, forecaster.step_length, device=device)
     samples, transform = JoinedDataset(parts), SphericalTransform(forecaster.grid)
     if experiment.model.damped:
-        forecaster = replace(forecaster, persistence=_persistence(forecaster, samples))
+        forecaster = with_climate(forecaster, samples, mirror=config.mirror)
     spectral = config.objective.kind == "crps" and config.objective.spectral > 0
-    wave_std = _wave_std(forecaster, samples, transform) if spectral else {}
+    wave_std = wave_stds(forecaster, samples, transform) if spectral else {}
     learner = Learner(forecaster, weights, transform, wave_std)
     return Prepared(learner, samples, JoinedDataset([held_out]))
-
-
-def _persistence(forecaster: Forecaster, samples: JoinedDataset) -> Persistence:
-    """Of evenly spread samples."""
-    parts = [sample.current.double().mean(0) for sample in _spread(samples)]
-    mean = torch.stack(parts).mean(0).float()
-
-    def kept(hours: int | None) -> Tensor:
-        pairs = ((sample.current, sample.following[0]) for sample in _spread(samples, hours))
-        return estimated(forecaster.truncation, mean, pairs)
-
-    lengths = (None, *forecaster.model.other_step_hours)
-    return Persistence(forecaster.truncation, mean, {hours: kept(hours) for hours in lengths})
-
-
-def _spread(samples: JoinedDataset, hours: int | None = None) -> Iterator[Sample]:
-    """Samples evenly spread over all, a few at a time and as many each time."""
-    count = max(min(len(samples), STUDIED) // AT_ONCE, 1) * min(AT_ONCE, len(samples))
-    indices = torch.linspace(0, len(samples) - 1, count).long()
-    return samples.batches(Request(part, 1, hours) for part in torch.split(indices, AT_ONCE))
-
-
-def _wave_std(
-    forecaster: Forecaster, samples: JoinedDataset, transform: SphericalTransform
-) -> dict[int | None, Tensor]:
-    """Of the increments of evenly spread samples, by the hours of the step."""
-
-    def of(hours: int | None) -> Tensor:
-        increments = (
-            forecaster.increment(sample.current, sample.following[0], hours) for sample in _spread(samples, hours)
-        )
-        return torch.stack([degree_std(transform, each).square() for each in increments]).mean(0).sqrt()
-
-    return {hours: of(hours) for hours in (None, *forecaster.model.other_step_hours)}
 
 
 def reach_of(experiment: Experiment) -> np.timedelta64:
@@ -172,6 +129,11 @@ def begin_with(forecaster: Forecaster, start: str) -> None:
     if not found.grid.matches(forecaster.grid):
         raise CheckpointError(
             f"{path} is on the {found.grid}, the config asks for the {forecaster.grid}; set another training.start"
+        )
+    if found.model.damped != forecaster.model.damped:
+        raise CheckpointError(
+            f"{path} has model.damped {found.model.damped}, the config {forecaster.model.damped}: its increments start "
+            "from other states; set another training.start, or model.damped"
         )
     try:
         forecaster.denoiser.load_state_dict(found.denoiser.state_dict())

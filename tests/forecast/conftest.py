@@ -23,6 +23,7 @@ from forecast import cli
 from forecast.checkpoint import save_checkpoint
 from forecast.config import ModelConfig, SamplerConfig, load_experiment
 from forecast.forecaster import Forecaster, static_features
+from forecast.global_means import SEASON, GlobalMeans, Memory
 from forecast.noise import SphericalNoise
 from forecast.normalizer import Normalizer
 from forecast.persistence import Persistence
@@ -181,18 +182,27 @@ def make_forecaster(channels: Channels, grid: Grid) -> Callable[..., Forecaster]
         )  # fmt: skip
         randomise(created.denoiser)
         created.denoiser.eval()
-        return with_persistence(created) if created.model.damped else created
+        return with_climate(created) if created.model.damped else created
 
     return make
 
 
-def with_persistence(forecaster: Forecaster) -> Forecaster:
-    """What stays of the world after a step, in all degrees alike."""
-    shape, degrees = (len(forecaster.channels), *forecaster.grid.shape), forecaster.truncation.transform.degree + 1
-    lengths = {None: forecaster.model.step_hours, **{hours: hours for hours in forecaster.model.other_step_hours}}
-    kept = {key: torch.full((shape[0], degrees), MEMORY ** (hours / 12)) for key, hours in lengths.items()}
-    mean = forecaster.normalizer.mean.expand(shape).contiguous()
-    return replace(forecaster, persistence=Persistence(forecaster.truncation, mean, kept))
+def with_climate(forecaster: Forecaster) -> Forecaster:
+    """What stays of the world after a step, other in each channel and degree; global means that follow a season."""
+    channels, generator = len(forecaster.channels), torch.Generator().manual_seed(3)
+    mean, std, model = forecaster.normalizer.mean, forecaster.normalizer.std[:, 0, 0], forecaster.model
+    lengths = {None: model.step_hours, **{hours: hours for hours in model.other_step_hours}}
+    share = 0.3 + 0.4 * torch.rand(channels, forecaster.truncation.transform.degree + 1, generator=generator)
+    kept = {key: share ** (hours / 12) for key, hours in lengths.items()}
+    season = torch.cat([mean[:, 0], 0.1 * std[:, None] * torch.rand(channels, SEASON - 1, generator=generator)], dim=1)
+    memory = {hours: Memory(0.9 ** (share[:, 0] * hours), 0.01 * hours**0.5 * std) for hours in lengths.values()}
+    return replace(
+        forecaster,
+        persistence=Persistence(
+            forecaster.truncation, mean.expand(channels, *forecaster.grid.shape).contiguous(), kept
+        ),
+        global_means=GlobalMeans.of(forecaster.channels, forecaster.grid, season, memory),
+    )
 
 
 def randomise(module: torch.nn.Module) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -26,6 +28,7 @@ def test_a_torch_that_does_not_tell_computes_in_float32(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("emulated", [True, False])
 def test_a_gpu_that_only_emulates_it_does_not_count(monkeypatch: pytest.MonkeyPatch, emulated: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda *, including_emulation: including_emulation or not emulated
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,11 +41,15 @@ def random_of(step: int, batch: int = 3) -> StepRandom:
 
 
 def silent(run: Run) -> Run:
-    """With a network that says 0: flow matching then has no better estimate than the shrunken noise."""
+    """With a network that says 0: flow matching then has no better estimate than the shrunken noise.
+
+    Global means are its own too.
+    """
     head: Any = run.denoiser.network.head  # type: ignore[union-attr]
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
-    return run
+    own = replace(run.learner.forecaster, global_means=None)
+    return replace(run, learner=run.learner._replace(forecaster=own))
 
 
 def loss_of(run: Run, task: Task, step: int = 0) -> torch.Tensor:
