@@ -15,16 +15,17 @@ from data_pipeline.reading import SAMPLE, find_climatology, open_states
 from evaluation.score import score
 from evaluation.score_files import write_scores
 from evaluation.table import crps_table
-from forecast.checkpoint import find_checkpoint, load_checkpoint
+from forecast.checkpoint import find_checkpoint, load_checkpoint, provenance
 from forecast.initial import initial_state
-from forecast.job import Job, run, steps_for
+from forecast.job import Job, Origin, run, steps_for
 from forecast.output import OutputConfig
 
 
 def main() -> None:
     """Run the study that the arguments ask for."""
     options = _options()
-    forecaster = load_checkpoint(find_checkpoint(options.checkpoint))
+    path = find_checkpoint(options.checkpoint)
+    forecaster, origin = load_checkpoint(path), Origin(options.checkpoint, provenance(path)["sha256"])
     states = open_states(options.data)
     steps = steps_for(forecaster, options.days)
     inits = _initial_times(states["time"].values, options, steps * forecaster.step_length, forecaster.step_length)
@@ -32,7 +33,8 @@ def main() -> None:
     for number, init in enumerate(inits):
         files.append(options.out / f"forecast-{np.datetime_as_string(init, unit='h')}.nc")
         print(f"{number + 1} of {len(inits)}: {files[-1].name}", flush=True)
-        job = Job(initial_state(forecaster, states, init), options.members, steps, batch=options.members)
+        initial = initial_state(forecaster, states, init)
+        job = Job(initial, options.members, steps, batch=options.members, origin=origin)
         name = files[-1].name
         run(job, forecaster, options.out, [OutputConfig(name=name)], name=files[-1].stem, progress=False)
     answer = score(files, states, climatology=find_climatology(options.climatology or options.data))

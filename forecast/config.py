@@ -85,7 +85,8 @@ class SamplerConfig(_Frozen):
 
     ``churn`` is the rate at which noise is added on the way (GenCast: 2.5). ``rho`` puts more of the steps near the
     data, the larger it is; by default it is the process's (EDM 7, flow matching 1). ``bfloat16`` computes the network
-    in half precision, which is faster where the hardware has it.
+    in half precision, which is faster where the hardware has it. ``inflation`` is the standard deviation of the noise
+    that it starts from: more than 1 for members that are too alike.
     """
 
     name: SamplerName | Literal["mean"] = "heun"
@@ -93,6 +94,7 @@ class SamplerConfig(_Frozen):
     churn: float = Field(default=0.0, ge=0.0)
     rho: float | None = Field(default=None, ge=1.0)
     bfloat16: bool = False
+    inflation: float = Field(default=1.0, gt=0.0, le=2.0)
 
 
 StageName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]

@@ -158,7 +158,7 @@ class Forecaster:
         process = replace(process, rho=sampler.rho) if sampler.rho else process
         levels = process.sampling_noise_levels(sampler.steps)
         churn = Churn(sampler.churn) if sampler.churn else None
-        return sample(sampler.name, denoise, noise, levels, churn=churn, fresh=fresh)
+        return sample(sampler.name, denoise, sampler.inflation * noise, levels, churn=churn, fresh=fresh)
 
     @cached_property
     def mirror_signs(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from importlib.metadata import version
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,7 +18,6 @@ from forecast.training.state import newest_state, require_same_origin
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Any
 
     from forecast.config import Experiment
 
@@ -32,10 +31,11 @@ FREE = {
 def digest(experiment: Experiment) -> str:
     """The sha256 of all in the config that the weights depend on; of files, only the names.
 
-    The sampler makes no difference but to the CRPS. The start is known by its weights, see ``origin``.
+    The sampler makes no difference but to the CRPS, its inflation never. The start is known by its weights, see
+    ``origin``.
     """
     sampled = experiment.training.objective.kind == "crps"
-    left_out: dict[str, Any] = {"stages": True, "training": FREE, **({} if sampled else {"sampler": True})}
+    left_out: dict[str, Any] = {"stages": True, "training": FREE, "sampler": {"inflation"} if sampled else True}
     values = experiment.model_dump(mode="json", exclude=left_out)
     data, training = values["data"], values["training"]
     data["store"] = _name(data["store"])

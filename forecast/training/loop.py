@@ -71,7 +71,8 @@ def train(experiment: Experiment, *, progress: bool = True, world: World = ALONE
         average = run.fit(progress=progress)
         weights, path = gathered(average.weights, world), config.folder / CHECKPOINT
         if world.writes:
-            save_checkpoint(prepared.learner.forecaster, path, provenance_of(experiment, run.origin), weights)
+            forecaster = replace(prepared.learner.forecaster, sampler=experiment.sampler)
+            save_checkpoint(forecaster, path, provenance_of(experiment, run.origin), weights)
     return path
 
 

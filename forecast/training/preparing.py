@@ -107,8 +107,9 @@ def untrained(experiment: Experiment, store: TrainingStore) -> Forecaster:
     model = experiment.model
     normalizer = Normalizer.of(store.statistics, model.step_hours, model.other_step_hours)
     static = static_features(store.static[1], store.grid)
+    sampler = experiment.sampler.model_copy(update={"inflation": 1.0})  # members learn from the noise as it is
     return Forecaster.create(
-        store.channels, store.grid, normalizer=normalizer, static=static, model=model, sampler=experiment.sampler
+        store.channels, store.grid, normalizer=normalizer, static=static, model=model, sampler=sampler
     )
 
 

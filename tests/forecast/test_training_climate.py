@@ -1,0 +1,100 @@
+"""What a training finds out about its world before it begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from data_pipeline.errors import CheckpointError
+from forecast.checkpoint import save_checkpoint
+from forecast.training.checking import check
+from forecast.training.climate import STUDIED, spread_samples
+from forecast.training.preparing import prepare
+from tests.forecast.conftest import MEMORY, SCALES
+from tests.forecast.trainings import OBJECTIVES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from forecast.config import Experiment
+    from forecast.forecaster import Forecaster
+
+    Make = Callable[..., Experiment]
+
+
+def test_memory_of_the_world_is_found(experiment: Make) -> None:
+    """Its anomalies keep half in 12 hours, at every scale and in the global mean."""
+    made = prepare(experiment(model__other_step_hours=[24])).learner.forecaster
+    assert made.persistence
+    assert made.global_means
+    scalars = [c.variable_name not in {"u_component_of_wind", "v_component_of_wind"} for c in made.channels]
+    for hours, key in ((12, None), (24, 24)):
+        expected = MEMORY ** (hours / 12)
+        assert made.persistence.kept[key][scalars, 2:].mean() == pytest.approx(expected, abs=0.03)
+        assert made.global_means.memory[hours].kept.mean() == pytest.approx(expected, abs=0.15)
+    mean, std = np.array([SCALES[channel.variable_name] for channel in made.channels]).T
+    np.testing.assert_allclose(made.persistence.mean.mean((1, 2)), mean, atol=0.1 * std.max(), rtol=0.02)
+    at_points = (made.persistence.mean - made.normalizer.mean) / made.normalizer.std
+    assert at_points.abs().max() < 0.7, "means of states that remember each other"
+
+
+def test_what_is_found_is_always_the_same(experiment: Make) -> None:
+    first, second = (prepare(experiment()).learner.forecaster for _ in range(2))
+    assert first.persistence
+    assert second.persistence
+    assert torch.equal(first.persistence.mean, second.persistence.mean)
+    assert torch.equal(first.persistence.kept[None], second.persistence.kept[None])
+
+
+def test_samples_are_of_all_hours_and_seasons(experiment: Make) -> None:
+    prepared = prepare(experiment())
+    count = sum(len(sample.current) for sample in spread_samples(prepared.samples))
+    assert 0.9 * min(len(prepared.samples), STUDIED) <= count <= STUDIED
+
+
+def test_mirrored_worlds_are_alike(experiment: Make) -> None:
+    made = prepare(experiment(training__mirror=True)).learner.forecaster
+    assert made.persistence
+    signs, _, _ = made.mirror_signs
+    anomaly = (made.persistence.mean - made.normalizer.mean) / made.normalizer.std
+    whole = prepare(experiment()).learner.forecaster
+    assert whole.persistence
+    other = (whole.persistence.mean - whole.normalizer.mean) / whole.normalizer.std
+    lopsided = [(field - signs * field.flip(-2)).square().mean() for field in (anomaly, other)]
+    assert lopsided[0] < lopsided[1]
+
+
+def test_without_damping_nothing_is_known(experiment: Make) -> None:
+    made = prepare(experiment(model__damped=False)).learner.forecaster
+    assert made.persistence is None
+    assert made.global_means is None
+    state = torch.randn(1, 7, 8, 16)
+    assert made.persisted(state) is state
+
+
+def test_increments_of_another_kind_are_no_start(experiment: Make) -> None:
+    stages = {
+        "first": {"training": OBJECTIVES_OF["mean"], "sampler": {"name": "mean"}, "model": {"damped": False}},
+        "second": {"training": {**OBJECTIVES_OF["crps"], "start": "first"}, "sampler": {"name": "euler", "steps": 1}},
+    }
+    whole = experiment(**{f"stages__{name}": changes for name, changes in stages.items()})
+    with pytest.raises(CheckpointError, match=r"starts with stage first, whose network is another \(model.damped\)"):
+        check({name: whole.stage(name) for name in stages})
+
+
+def test_a_checkpoint_of_another_kind_is_no_start(
+    experiment: Make, make_forecaster: Callable[..., Forecaster], tmp_path: Path
+) -> None:
+    start = tmp_path / "whole.safetensors"
+    save_checkpoint(make_forecaster(damped=False), start, {})
+    with pytest.raises(CheckpointError, match=r"has model.damped False, the config True: its increments start"):
+        prepare(experiment(training__start=str(start)))
+
+
+OBJECTIVES_OF: dict[str, dict[str, Any]] = {
+    kind: {"objective": OBJECTIVES[kind]["training__objective"]} for kind in ("mean", "crps")
+}
