@@ -14,6 +14,7 @@ import json
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,12 @@ from data_pipeline.grid import Grid
 from forecast.config import ModelConfig, SamplerConfig
 from forecast.devices import choose_device
 from forecast.forecaster import Forecaster, static_features
+from forecast.global_means import SEASON, GlobalMeans, Memory
 from forecast.harmonics import SphericalTransform
 from forecast.job import Job, run
 from forecast.normalizer import Normalizer
 from forecast.output import OutputConfig
+from forecast.persistence import Persistence
 from forecast.rollout import InitialState
 
 if TYPE_CHECKING:
@@ -99,7 +102,21 @@ def with_random_weights(latitudes: int, sampler: SamplerConfig) -> Forecaster:
     for weight in forecaster.denoiser.parameters():
         if weight.ndim > 1 and not weight.any():
             torch.nn.init.normal_(weight, std=WEIGHT * weight[0].numel() ** -0.5)
-    return forecaster
+    return _with_climate(forecaster)
+
+
+def _with_climate(forecaster: Forecaster) -> Forecaster:
+    """Where all of a state stays, and global means do not change."""
+    channels, truncation = len(forecaster.channels), forecaster.truncation
+    mean = forecaster.normalizer.mean
+    season = torch.cat([mean[:, :, 0], torch.zeros(channels, SEASON - 1)], dim=1)
+    memory = {forecaster.model.step_hours: Memory(torch.ones(channels), torch.zeros(channels))}
+    kept = torch.ones(channels, truncation.transform.degree + 1)
+    return replace(
+        forecaster,
+        persistence=Persistence(truncation, mean.expand(channels, *forecaster.grid.shape).contiguous(), {None: kept}),
+        global_means=GlobalMeans.of(forecaster.channels, forecaster.grid, season, memory),
+    )
 
 
 def random_fields(forecaster: Forecaster, seed: int) -> Tensor:
