@@ -29,17 +29,20 @@ class Pair:
     def __init__(self) -> None:
         context = get_context("forkserver")
         context.set_forkserver_preload(["tests.forecast.training_processes"])
-        self._pool = ProcessPoolExecutor(SIZE, mp_context=context)
+        self._pools = [ProcessPoolExecutor(1, mp_context=context) for _ in range(SIZE)]  # torch remembers its rank
 
     def train(self, *configs: Path, poisoned: int | None = None) -> list[BaseException | None]:
         """One training after the other; what each process failed with."""
         port = _free_port()
-        futures = [self._pool.submit(_train_as, rank, port, configs, rank == poisoned) for rank in range(SIZE)]
+        futures = [
+            pool.submit(_train_as, rank, port, configs, rank == poisoned) for rank, pool in enumerate(self._pools)
+        ]
         return [future.exception(timeout=300) for future in futures]
 
     def close(self) -> None:
         """End the processes."""
-        self._pool.shutdown()
+        for pool in self._pools:
+            pool.shutdown()
 
 
 def _train_as(rank: int, port: int, configs: Sequence[Path], poisoned: bool) -> None:
