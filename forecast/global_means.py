@@ -36,7 +36,7 @@ class GlobalMeans:
     the mass of the air: it would walk off in weeks. The planet's own global means are known better than that. After a
     step the mean is s' + a (mean - s) + n z, with s and s' the season before and after, ``kept`` a, ``new`` n, and z a
     standard normal number of the member (von Storch and Zwiers 1999, Statistical Analysis in Climate Research,
-    section 10.3).
+    chapter 10).
 
     ``areas`` are those of the cells (latitude, 1), of mean 1. ``pattern`` (channel, latitude, 1), also of mean 1, is
     added to change a mean: the same everywhere, the cosine of latitude for components of vectors, which vanish at the

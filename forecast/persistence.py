@@ -42,7 +42,7 @@ def estimated(truncation: Truncation, mean: Tensor, pairs: Iterable[tuple[Tensor
     """A of ``pairs`` of states a step apart: the correlation of their anomalies, degree by degree.
 
     A = 2 <a(t) a(t + step)> / (<a(t)^2> + <a(t + step)^2>) over all coefficients of a degree and all pairs (von Storch
-    and Zwiers 1999, Statistical Analysis in Climate Research, section 10.2), not below 0.
+    and Zwiers 1999, Statistical Analysis in Climate Research, chapter 10), not below 0.
     """
     together = power = torch.zeros((), dtype=torch.float64)
     for before, after in pairs:
