@@ -26,7 +26,7 @@ from data_pipeline.grid import Grid
 from forecast.config import ModelConfig, SamplerConfig
 from forecast.devices import choose_device
 from forecast.forecaster import Forecaster, static_features
-from forecast.global_means import SEASON, GlobalMeans, Memory
+from forecast.global_means import CYCLE, GlobalMeans, Memory
 from forecast.harmonics import SphericalTransform
 from forecast.job import Job, run
 from forecast.normalizer import Normalizer
@@ -109,13 +109,13 @@ def _with_climate(forecaster: Forecaster) -> Forecaster:
     """Where all of a state stays, and global means do not change."""
     channels, truncation = len(forecaster.channels), forecaster.truncation
     mean = forecaster.normalizer.mean
-    season = torch.cat([mean[:, :, 0], torch.zeros(channels, SEASON - 1)], dim=1)
-    memory = {forecaster.model.step_hours: Memory(torch.ones(channels), torch.zeros(channels))}
-    kept = torch.ones(channels, truncation.transform.degree + 1)
+    cycle = torch.cat([mean[:, :, 0], torch.zeros(channels, CYCLE - 1)], dim=1)
+    memory = {forecaster.model.step_hours: Memory(cycle, torch.ones(channels), torch.zeros(channels, channels))}
+    kept = torch.ones(channels, truncation.shares)
     return replace(
         forecaster,
         persistence=Persistence(truncation, mean.expand(channels, *forecaster.grid.shape).contiguous(), {None: kept}),
-        global_means=GlobalMeans.of(forecaster.channels, forecaster.grid, season, memory),
+        global_means=GlobalMeans.of(forecaster.channels, forecaster.grid, memory),
     )
 
 

@@ -56,7 +56,7 @@ def compared(store: TrainingStore, before: Tensor, after: Tensor) -> dict[str, d
     persistence, degree = Persistence(truncation, mean, {None: kept}), truncation.transform.degree
 
     def power(fields: Tensor) -> Tensor:
-        return truncation.by_degree(truncation.coefficients(fields).double().square().mean(0))
+        return truncation.products(fields, fields).double().mean(0)[:, :-1]
 
     damped, whole = power(after - persistence(before)), power(after - before)
     small = slice(degree * 5 // 8, None)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.sentences import in_a_sentence
 from benchmarks.study_forecasts import Ensemble, Trial, score
 from benchmarks.study_scores import climatology_crps
 from data_pipeline.publish import publishing
@@ -176,4 +177,5 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    with in_a_sentence():
+        main()

@@ -6,6 +6,7 @@ python -m benchmarks.study_table [--scores runs/speedy/study] [--variable geopot
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks.sentences import in_a_sentence
 from benchmarks.study import CLIMATOLOGY, GENERATORS, file_name
 from data_pipeline.errors import DataError
 
@@ -83,10 +85,11 @@ def _require_same_test(name: str, scores: Scores, climate: Scores) -> None:
 def table(studied: Mapping[str, Scores], climate: Scores, channel: int, scale: float) -> str:
     """Fair CRPS with 95 % intervals, skill over climatology, spread/skill, spectra and cost."""
     days = [day for day in DAYS if day <= len(climate["crps"])]
-    head = ["generator", *(f"CRPS day {day}" for day in days), "CRPSS", "spread/skill", "power", "ms a member-day"]
+    head = ["generator", *(f"CRPS day {day}" for day in days), "CRPSS", "spread/skill", "power", "evaluations a day",
+            "ms a member-day"]  # fmt: skip
     rows = [head, ["---"] * len(head)]
     known = climate["crps"][..., channel] / scale
-    rows.append(["climatology", *(_interval(known[day - 1]) for day in days), "0", "", "", ""])
+    rows.append(["climatology", *(_interval(known[day - 1]) for day in days), "0", "", "", "", ""])
     for name, scores in studied.items():
         crps = scores["crps"][..., channel] / scale
         skill = 1 - crps.mean(1) / known.mean(1)
@@ -94,9 +97,16 @@ def table(studied: Mapping[str, Scores], climate: Scores, channel: int, scale: f
         spread = _listed(ratio) if ratio.any() else "none"
         rows.append([
             name, *(_interval(crps[day - 1]) for day in days), _listed(skill), spread,
-            f"{power[0]:.2f} to {power[1]:.2f}", f"{1000 * float(scores['seconds_per_member_day']):.2f}",
+            f"{power[0]:.2f} to {power[1]:.2f}", str(_evaluations(name)),
+            f"{1000 * float(scores['seconds_per_member_day']):.2f}",
         ])  # fmt: skip
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _evaluations(generator: str) -> int:
+    """Of the network in a day; a generator's number is that in a step."""
+    each = re.search(r"-(\d+)", generator)
+    return (24 // (GENERATORS[generator].hours or 24)) * int(each[1] if each else 1)
 
 
 def figure(studied: Mapping[str, Scores], climate: Scores, channel: int, scale: float, variable: str) -> Figure:
@@ -173,4 +183,5 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    with in_a_sentence():
+        main()

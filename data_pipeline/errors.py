@@ -43,6 +43,10 @@ class CheckpointError(SphercastError):
     """A checkpoint that is truncated, foreign, or does not fit the data given to it."""
 
 
+class FormatError(CheckpointError):
+    """A checkpoint of another version of sphercast, or somebody else's file."""
+
+
 class ScoreError(SphercastError):
     """A forecast and a truth that cannot be compared."""
 

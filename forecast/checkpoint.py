@@ -15,12 +15,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from data_pipeline.channels import Channels
-from data_pipeline.errors import CheckpointError, SphercastError
+from data_pipeline.errors import CheckpointError, FormatError, SphercastError
 from data_pipeline.grid import Grid
 from data_pipeline.publish import publishing
 from forecast.config import ModelConfig, SamplerConfig
 from forecast.forecaster import Forecaster
-from forecast.global_means import SEASON, GlobalMeans, Memory
+from forecast.global_means import CYCLE, GlobalMeans, Memory
 from forecast.normalizer import Normalizer
 from forecast.persistence import Persistence
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-FORMAT = "sphercast checkpoint 2"
-"""1 had a U-Net of sharper edges, and no persistence."""
+FORMAT = "sphercast checkpoint 3"
+"""1 had a U-Net of sharper edges, and no persistence; 2 a bias in the head, and nothing kept beyond the harmonics."""
 _WEIGHT = "weight."
 
 
@@ -41,12 +41,26 @@ def save_checkpoint(
 
     ``provenance`` says where it came from, in words.
     """
+    with publishing(path) as aside:
+        write_tensors(*_contents(forecaster, provenance, weights), aside)
+
+
+def fingerprint(forecaster: Forecaster) -> str:
+    """The sha256 of a forecaster's checkpoint without provenance, written or not."""
+    return hashlib.sha256(_bytes(*_contents(forecaster, {}))).hexdigest()
+
+
+def _contents(
+    forecaster: Forecaster, provenance: dict[str, str], weights: Mapping[str, Tensor] | None = None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata."""
     scales = forecaster.normalizer
     tensors = {"mean": scales.mean, "std": scales.std, "tendency_std": scales.tendency_std, "static": forecaster.static}
     tensors |= {f"tendency_std.{hours}": std for hours, std in scales.others.items()}
-    if forecaster.persistence and forecaster.global_means:
-        tensors |= {"mean_state": forecaster.persistence.mean, "season": forecaster.global_means.season}
+    if forecaster.persistence:
+        tensors["mean_state"] = forecaster.persistence.mean
         tensors |= {_named("kept", hours): share for hours, share in forecaster.persistence.kept.items()}
+    if forecaster.global_means:
         for hours, memory in forecaster.global_means.memory.items():
             tensors |= {f"global.{name}.{hours}": value for name, value in memory._asdict().items()}
     named = forecaster.denoiser.state_dict() if weights is None else weights
@@ -60,8 +74,7 @@ def save_checkpoint(
         "sampler": forecaster.sampler.model_dump_json(),
         "provenance": json.dumps(provenance),
     }
-    with publishing(path) as aside:
-        write_tensors(tensors, metadata, aside)
+    return tensors, metadata
 
 
 def load_checkpoint(path: Path) -> Forecaster:
@@ -73,9 +86,7 @@ def load_checkpoint(path: Path) -> Forecaster:
         If the file is missing, truncated, of another format, or its weights do not fit its own config.
     """
     metadata, tensors = read_tensors(path)
-    if metadata.get("format") != FORMAT:
-        found = repr(metadata.get("format"))
-        raise CheckpointError(f"{path} has format {found}, expected {FORMAT!r}; train or copy it anew")
+    _require_format(metadata, path)
     try:
         return _assemble(metadata, tensors)
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, SphercastError) as error:
@@ -103,13 +114,17 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def write_tensors(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
     """A safetensors file; equal contents give equal bytes, so that its sha256 names them."""
+    path.write_bytes(_bytes(tensors, metadata))
+
+
+def _bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
     own = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
-    data = save(own, metadata)
+    data = save(own, dict(metadata))
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     header["__metadata__"] = dict(sorted(metadata.items()))  # the library's order changes from run to run
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    path.write_bytes(data[:8] + text.ljust(size) + data[8 + size :])
+    return data[:8] + text.ljust(size) + data[8 + size :]
 
 
 def shipped() -> dict[str, Path]:
@@ -124,10 +139,18 @@ def find_checkpoint(name_or_path: str) -> Path:
 
 
 def provenance(path: Path) -> dict[str, str]:
-    """What the checkpoint says of its origin, with the sha256 of the file itself."""
+    """What the checkpoint says of its origin, with the sha256 of the file itself; errors as of ``load_checkpoint``."""
     with _opened(path) as file:
-        said: dict[str, str] = json.loads((file.metadata() or {}).get("provenance", "{}"))
+        metadata = file.metadata() or {}
+    _require_format(metadata, path)
+    said: dict[str, str] = json.loads(metadata.get("provenance", "{}"))
     return {**said, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _require_format(metadata: Mapping[str, str], path: Path) -> None:
+    if metadata.get("format") != FORMAT:
+        found = repr(metadata.get("format"))
+        raise FormatError(f"{path} has format {found}, expected {FORMAT!r}; train or copy it anew")
 
 
 def one_line(error: Exception, longest: int = 200) -> str:
@@ -174,15 +197,15 @@ def _with_climate(forecaster: Forecaster, tensors: Mapping[str, Tensor]) -> Fore
         for hours in (model.step_hours, *model.other_step_hours)
     }
     for share in kept.values():
-        _require_shape("kept", share, (channels, truncation.transform.degree + 1))
-    for value in (each for both in memory.values() for each in both):
-        _require_shape("global", value, (channels,))
+        _require_shape("kept", share, (channels, truncation.shares))
+    for each in memory.values():
+        for name, shape in {"cycle": (channels, CYCLE), "kept": (channels,), "new": (channels, channels)}.items():
+            _require_shape(f"global.{name}", getattr(each, name), shape)
     _require_shape("mean_state", tensors["mean_state"], (channels, *forecaster.grid.shape))
-    _require_shape("season", tensors["season"], (channels, SEASON))
     return replace(
         forecaster,
         persistence=Persistence(truncation, tensors["mean_state"], kept),
-        global_means=GlobalMeans.of(forecaster.channels, forecaster.grid, tensors["season"], memory),
+        global_means=GlobalMeans.of(forecaster.channels, forecaster.grid, memory),
     )
 
 

@@ -22,6 +22,9 @@ def train(
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the loss so far, of all stages or of one, and train nothing.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check all that could stop it, say what would be done, train nothing.")
+    ] = False,
     out: Annotated[
         Optional[Path], typer.Option(help="With --plot: PNG file to write; default: loss.png in training.folder.")
     ] = None,
@@ -40,12 +43,16 @@ def train(
     if plot:
         _plot(trainings, out or (trainings[stage] if stage else experiment).training.folder / "loss.png")
         return
-    from forecast.training.checking import check
+    from forecast.training.checking import check, planned
     from forecast.training.distributed import joined
     from forecast.training.loop import train as run_training
 
     with joined() as world:
         check(trainings, world)
+        if dry_run:
+            if world.writes:
+                print(*planned(trainings), sep="\n")
+            return
         for each in trainings.values():
             path = run_training(each, progress=not quiet, world=world)
             if world.writes:

@@ -86,7 +86,8 @@ class SamplerConfig(_Frozen):
     ``churn`` is the rate at which noise is added on the way (GenCast: 2.5). ``rho`` puts more of the steps near the
     data, the larger it is; by default it is the process's (EDM 7, flow matching 1). ``bfloat16`` computes the network
     in half precision, which is faster where the hardware has it. ``inflation`` is the standard deviation of the noise
-    that it starts from: more than 1 for members that are too alike.
+    that it starts from: more than 1 for members that are too alike. ``turned`` shows each member's network the world
+    turned in another way in each step (see ``forecast.turning``): for networks that have learnt from turned ones.
     """
 
     name: SamplerName | Literal["mean"] = "heun"
@@ -95,6 +96,7 @@ class SamplerConfig(_Frozen):
     rho: float | None = Field(default=None, ge=1.0)
     bfloat16: bool = False
     inflation: float = Field(default=1.0, gt=0.0, le=2.0)
+    turned: bool = False
 
 
 StageName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
@@ -173,6 +175,14 @@ def _check_sampler(experiment: Experiment) -> None:
         raise ValueError(f"the objective {kind} needs {expected}")
     if sampler.name == "mean" and sampler.churn:
         raise ValueError(f"sampler mean draws nothing, got churn {sampler.churn}, expected 0")
+    if sampler.name == "mean" and sampler.inflation != 1:
+        raise ValueError(f"sampler mean draws nothing, got inflation {sampler.inflation:g}, expected 1")
+    if sampler.turned and sampler.name == "mean":
+        raise ValueError("sampler mean draws nothing, got turned true, expected false")
+    if sampler.turned and not (experiment.training.mirror and experiment.training.rotate):
+        raise ValueError("sampler.turned is for networks that have learnt so, expected training mirror and rotate true")
+    if sampler.turned and experiment.model.latent_size == 1:
+        raise ValueError("sampler.turned takes two numbers of the noise, expected model.noise_size 2 or more")
     if kind == "crps" and (sampler.steps > MOST_SAMPLER_STEPS or sampler.churn):
         raise ValueError(f"the objective crps draws in {MOST_SAMPLER_STEPS} sampler steps at most, without churn")
     if kind == "denoising" and experiment.model.noise == "global":

@@ -16,10 +16,12 @@ from data_pipeline.errors import DataError
 from data_pipeline.forcings import FORCING_MIRROR_SIGNS, FORCING_NAMES, forcings
 from data_pipeline.grid import COORDINATE_TOLERANCE
 from forecast.denoiser import Denoiser
+from forecast.global_means import clock
 from forecast.networks import NETWORKS
-from forecast.noise import make_noise, one_number_each
+from forecast.noise import make_noise, one_number_each, two_numbers
 from forecast.samplers import Churn, sample
 from forecast.truncation import Truncation
+from forecast.turning import Turn, drawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -107,22 +109,20 @@ class Forecaster:
 
     def advance(
         self, current: Tensor, known: Tensor, noise: Tensor, *, hours: int | None = None,
-        fresh: Callable[[int], Tensor] | None = None,
+        fresh: Callable[[int], Tensor] | None = None, turn: Turn | None = None,
     ) -> Tensor:  # fmt: skip
-        """As ``step``, of ``known`` inputs; gradients go through it."""
+        """As ``step``, of ``known`` inputs, and by a network that sees a turned world; gradients go through it."""
         hours = None if hours == self.model.step_hours else hours
-        increment = self.truncation(self._increment(known, noise, hours, fresh))
+        if self.sampler.turned:
+            turn = self.turn(*drawn(two_numbers(noise), self.grid.shape[1]))
+        increment = self.truncation(self._increment(known, noise, hours, fresh, turn))
         after = self.normalizer.advance(self.persisted(current, hours), increment, hours).maximum(self._minimum)
         if self.global_means:
             normal = one_number_each(noise, len(self.channels)) * (self.sampler.name != "mean")
-            length = hours or self.model.step_hours
-            after = self.global_means.imposed(after, current, self._year(known), length, normal)
+            length, first = hours or self.model.step_hours, self.model.past_states * len(self.channels)
+            times = clock(known[:, first : first + len(FORCING_NAMES)], length)
+            after = self.global_means.imposed(after, current, times, length, normal)
         return after.maximum(self._minimum)
-
-    def _year(self, known: Tensor) -> Tensor:
-        """Cosine and sine of the phase of the year after the step, (batch, 2)."""
-        first = self.model.past_states * len(self.channels) + FORCING_NAMES.index("cos_year")
-        return known[:, first : first + 2, 0, 0]
 
     def persisted(self, current: Tensor, hours: int | None = None) -> Tensor:
         """The states to which increments of a step are added: ``current`` as it is, or what stays of it.
@@ -144,13 +144,14 @@ class Forecaster:
         return torch.full((batch,), ratio, device=self.static.device)
 
     def _increment(
-        self, known: Tensor, noise: Tensor, hours: int | None, fresh: Callable[[int], Tensor] | None
-    ) -> Tensor:
+        self, known: Tensor, noise: Tensor, hours: int | None, fresh: Callable[[int], Tensor] | None,
+        turn: Turn | None = None,
+    ) -> Tensor:  # fmt: skip
         process, sampler, step = self.denoiser.process, self.sampler, self.step_label(len(known), hours)
 
         def denoise(noisy: Tensor, s: Tensor) -> Tensor:
             with torch.autocast(known.device.type, torch.bfloat16) if sampler.bfloat16 else nullcontext():
-                estimate: Tensor = self.denoiser(noisy, s, known, step)
+                estimate: Tensor = self.denoiser(noisy, s, known, step, turn)
             return estimate
 
         if sampler.name == "mean":
@@ -160,12 +161,17 @@ class Forecaster:
         churn = Churn(sampler.churn) if sampler.churn else None
         return sample(sampler.name, denoise, sampler.inflation * noise, levels, churn=churn, fresh=fresh)
 
+    def turn(self, mirrored: Tensor, columns: Tensor) -> Turn:
+        """North and south exchanged in the ``mirrored`` samples of a batch, each rolled by its ``columns``."""
+        return Turn(mirrored, columns, *self._mirror_signs)
+
     @cached_property
-    def mirror_signs(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Signs of states, forcings and static fields when north and south are exchanged, each (channel, 1, 1)."""
+    def _mirror_signs(self) -> tuple[Tensor, Tensor]:
+        """Signs of the network's inputs and outputs when north and south are exchanged, each (channel, 1, 1)."""
         states = [channel.variable.mirrors_with_sign for channel in self.channels]
         static = [1] * (len(self.static) - len(LATITUDE_MIRROR_SIGNS)) + list(LATITUDE_MIRROR_SIGNS)
-        return self._column(states), self._column(FORCING_MIRROR_SIGNS), self._column(static)
+        fields = self.model.past_states + (self.model.noise != "global")
+        return self._column([*fields * states, *FORCING_MIRROR_SIGNS, *static]), self._column(states)
 
     @cached_property
     def _minimum(self) -> Tensor:
@@ -198,7 +204,7 @@ def check_grid(grid: Grid, model: ModelConfig) -> None:
     if grid.shape[0] % factor or grid.shape[1] % (2 * factor) or on_pole:
         raise DataError(
             f"the network needs latitudes divisible by {factor}, longitudes by {2 * factor}, "
-            f"and no row on a pole; got the {grid}; regrid to gaussian or equiangular, or use fewer levels"
+            f"and no row on a pole; got the {grid}; regrid to gaussian or equiangular, or shorten model.widths"
         )
 
 

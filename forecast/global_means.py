@@ -1,4 +1,4 @@
-"""The mean of a field over the globe: it follows the season, and what is left of its anomaly a day later."""
+"""The mean of a field over the globe: it follows the season, the hour, and what is left of its anomaly a day later."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from data_pipeline.forcings import FORCING_NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,107 +18,152 @@ if TYPE_CHECKING:
     from data_pipeline.channels import Channels
     from data_pipeline.grid import Grid
 
-HOURS_OF_A_YEAR = 24 * 365.2422
-SEASON = 5
-"""Numbers of a seasonal cycle: its mean, and cosine and sine of the year and of half a year."""
+HOURS_OF_A_DAY = 24
+HOURS_OF_A_YEAR = HOURS_OF_A_DAY * 365.2422
+CYCLE = 7
+"""Numbers of a cycle: its mean, cosine and sine of the year and of half a year, cosine and sine of the day."""
+LONGEST_GAP = math.pi / 2
+"""Of the year's phase between samples: where a season is missing, none is fitted."""
+FAINTEST = 0.05
+"""Of the strongest pattern in a fit: two hours of a day, 12 apart, say nothing of those between."""
+MOST = 2.0
+"""By which what cannot be negative is multiplied or divided in a step."""
 
 
 class Memory(NamedTuple):
-    """Of the anomalies of global means over a step, each (channel,): the share ``kept``, and the std of what is new."""
+    """Of global means over a step, for each channel: their ``cycle`` (channel, CYCLE) in the channels' units.
 
+    Of the anomalies the share ``kept`` (channel,), and what is ``new`` (channel, channel) times normal numbers.
+    """
+
+    cycle: Tensor
     kept: Tensor
     new: Tensor
 
 
 @dataclass(frozen=True)
 class GlobalMeans:
-    """Draws global means as an autoregressive process of first order about their seasonal cycle.
+    """Draws global means as an autoregressive process of first order about their cycle.
 
     A network's increments have errors that hardly show at any point, but add up in the mean over the globe, and with it
     the mass of the air: it would walk off in weeks. The planet's own global means are known better than that. After a
-    step the mean is s' + a (mean - s) + n z, with s and s' the season before and after, ``kept`` a, ``new`` n, and z a
-    standard normal number of the member (von Storch and Zwiers 1999, Statistical Analysis in Climate Research,
+    step the mean is c' + a (mean - c) + n z, with c and c' the cycle before and after, ``kept`` a, ``new`` n, and z
+    standard normal numbers of the member (von Storch and Zwiers 1999, Statistical Analysis in Climate Research,
     chapter 10).
 
     ``areas`` are those of the cells (latitude, 1), of mean 1. ``pattern`` (channel, latitude, 1), also of mean 1, is
     added to change a mean: the same everywhere, the cosine of latitude for components of vectors, which vanish at the
     poles, and nothing for sums over time such as precipitation, which this is not for. Of amounts that cannot be
-    negative, where ``positive`` (channel, 1, 1), more or less is taken of what is there. ``season`` has shape
-    (channel, SEASON) in the channels' units; ``memory`` is by the hours of the step.
+    negative, where ``positive`` (channel, 1, 1), more or less is taken of what is there. ``memory`` is by the hours of
+    the step.
     """
 
     areas: Tensor
     pattern: Tensor
     positive: Tensor
-    season: Tensor
     memory: Mapping[int, Memory]
 
     @classmethod
-    def of(cls, channels: Channels, grid: Grid, season: Tensor, memory: Mapping[int, Memory]) -> GlobalMeans:
-        """On the device of ``season``."""
+    def of(cls, channels: Channels, grid: Grid, memory: Mapping[int, Memory]) -> GlobalMeans:
+        """On the device of ``memory``."""
         areas = torch.as_tensor(grid.area_weights(), dtype=torch.float32)[:, None]
         cosine = torch.cos(torch.deg2rad(torch.tensor(grid.latitude, dtype=torch.float32)))[:, None]
         shapes = {True: torch.ones_like(cosine), False: cosine / (cosine * areas).mean()}
         variables = [channel.variable for channel in channels]
         pattern = torch.stack([shapes[one.crosses_pole_with_sign == 1] * (not one.accumulated) for one in variables])
         positive = torch.tensor([one.minimum == 0 and not one.accumulated for one in variables])[:, None, None]
-        return cls(areas, pattern, positive, season, memory).to(season.device)
+        return cls(areas, pattern, positive, memory).to(next(iter(memory.values())).kept.device)
 
     def to(self, device: str | torch.device) -> GlobalMeans:
         """The same on another device."""
         memory = {hours: Memory(*(value.to(device) for value in each)) for hours, each in self.memory.items()}
-        return GlobalMeans(
-            self.areas.to(device), self.pattern.to(device), self.positive.to(device), self.season.to(device), memory
-        )
+        return GlobalMeans(self.areas.to(device), self.pattern.to(device), self.positive.to(device), memory)
 
     def means(self, states: Tensor) -> Tensor:
         """The means (batch, channel) of states (batch, channel, latitude, longitude)."""
-        usual = self.season[:, 0]  # subtracted first, for float32's sake
+        usual = next(iter(self.memory.values())).cycle[:, 0]  # subtracted first, for float32's sake
         return ((states - usual[:, None, None]) * self.areas).mean((-2, -1)) + usual
 
-    def imposed(self, after: Tensor, before: Tensor, year: Tensor, hours: int, normal: Tensor) -> Tensor:
+    def imposed(self, after: Tensor, before: Tensor, clock: Tensor, hours: int, normal: Tensor) -> Tensor:
         """States ``after`` a step of ``hours`` with the means that follow from those ``before``.
 
-        ``year`` is cosine and sine of the phase of the year after the step, (batch, 2); ``normal`` are standard normal
-        numbers (batch, channel).
+        ``clock`` is that of the step (see there); ``normal`` are standard normal numbers (batch, channel).
         """
-        kept, new = self.memory[hours]
-        anomaly = self.means(before) - self._seasonal(earlier(year, hours))
-        expected = self._seasonal(year) + kept * anomaly + new * normal
+        cycle, kept, new = self.memory[hours]
+        anomaly = self.means(before) - at(cycle, earlier(clock, hours))
+        expected = (at(cycle, clock) + kept * anomaly + (normal[:, None] * new).sum(-1))[..., None, None]
         means = self.means(after)[..., None, None]
-        pattern = torch.where(self.positive, after / means.clamp(min=1e-30), self.pattern)
-        return after + (expected[..., None, None] - means) * pattern
-
-    def _seasonal(self, year: Tensor) -> Tensor:
-        return (waves(year)[:, None] * self.season).sum(-1)
+        factor = (expected / means.clamp(min=1e-30)).clamp(1 / MOST, MOST)
+        return torch.where(self.positive, factor * after, after + (expected - means) * self.pattern)
 
 
-def earlier(year: Tensor, hours: int) -> Tensor:
-    """Cosine and sine (batch, 2) of the phase of the year so many hours before."""
-    turn = 2 * math.pi * hours / HOURS_OF_A_YEAR
-    cosine, sine = year.unbind(-1)
-    return torch.stack(
-        [cosine * math.cos(turn) + sine * math.sin(turn), sine * math.cos(turn) - cosine * math.sin(turn)], dim=-1
-    )
+def clock(forcings: Tensor, hours: int) -> Tensor:
+    """Cosine and sine of the year's phase and of the day's at the end of a step: (batch, 4).
+
+    ``forcings`` (batch, FORCING_NAMES, latitude, longitude) are those of the step. The sun's longitude tells the time
+    of the day; in whole days it has gone around, and the day's phase is 0, 0.
+    """
+    first = FORCING_NAMES.index("cos_year")
+    year, day = forcings[:, first : first + 2, 0, 0], torch.zeros_like(forcings[:, :2, 0, 0])
+    if hours % HOURS_OF_A_DAY:
+        wave = torch.fft.rfft(forcings[:, FORCING_NAMES.index("solar_radiation")].sum(-2))[:, 1]
+        middle = torch.view_as_real(wave / wave.abs())
+        day = _turned(middle, math.pi * hours / HOURS_OF_A_DAY)
+    return torch.cat([year, day], dim=1)
 
 
-def waves(year: Tensor) -> Tensor:
-    """What a seasonal cycle is made of, (batch, SEASON), from cosine and sine of the year's phase (batch, 2)."""
-    cosine, sine = year.unbind(-1)
-    return torch.stack([torch.ones_like(cosine), cosine, sine, cosine**2 - sine**2, 2 * sine * cosine], dim=-1)
+def earlier(clock: Tensor, hours: int) -> Tensor:
+    """The clock so many hours before."""
+    year, day = clock[:, :2], clock[:, 2:]
+    back = -2 * math.pi * hours
+    return torch.cat([_turned(year, back / HOURS_OF_A_YEAR), _turned(day, back / HOURS_OF_A_DAY)], dim=1)
 
 
-def seasonal_cycle(means: Tensor, year: Tensor) -> Tensor:
-    """The least-squares fit (channel, SEASON) of global means (sample, channel) at phases of the year (sample, 2)."""
-    fit: Tensor = torch.linalg.pinv(waves(year.double()))
-    return (fit @ means.double()).T
+def waves(clock: Tensor) -> Tensor:
+    """What a cycle is made of, (batch, CYCLE)."""
+    cosine, sine, *day = clock.unbind(-1)
+    return torch.stack([torch.ones_like(cosine), cosine, sine, cosine**2 - sine**2, 2 * sine * cosine, *day], dim=-1)
 
 
-def memory_of(before: Tensor, after: Tensor) -> Memory:
-    """Of anomalies (sample, channel) a step apart.
+def at(cycle: Tensor, clock: Tensor) -> Tensor:
+    """The cycle's means at a time: (batch, channel)."""
+    return (waves(clock)[:, None] * cycle).sum(-1)
 
-    The share kept is their correlation. What is new has the variance that keeps that of the anomalies as it is.
+
+def cycle_of(means: Tensor, clock: Tensor) -> Tensor:
+    """The least-squares fit (channel, CYCLE) of global means (sample, channel); without seasons where one is missing.
+
+    A cycle that was fitted to a part of the year would go anywhere in the rest of it. So would one of hours that are
+    not there: what hardly tells samples apart is left out.
+    """
+    columns = waves(clock.double())
+    phase = torch.atan2(columns[:, 2], columns[:, 1]).sort().values
+    gaps = torch.diff(phase, append=phase[:1] + 2 * math.pi)
+    columns[:, 1:5] *= bool(gaps.max() < LONGEST_GAP)
+    middle = means.double().mean(0)
+    fit: Tensor = torch.linalg.pinv(columns, rtol=FAINTEST)
+    cycle = (fit @ (means.double() - middle)).T
+    cycle[:, 0] += middle
+    return cycle
+
+
+def memory_of(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+    """Of anomalies (sample, channel) a step apart, what is ``kept`` and what is ``new`` of a Memory.
+
+    The share kept is their correlation. What is new has the variances that keep those of the anomalies as they are, and
+    the correlations between channels of what the shares leave.
     """
     variance = (before.square().mean(0) + after.square().mean(0)) / 2
     kept = ((before * after).mean(0) / variance.clamp(min=1e-30)).clamp(0, 1)
-    return Memory(kept.float(), (variance * (1 - kept**2)).sqrt().float())
+    left = after - kept * before
+    alike = left / left.square().mean(0).sqrt().clamp(min=1e-30)
+    size, along = torch.linalg.eigh(alike.T @ alike / len(alike))
+    root = along * size.clamp(min=0).sqrt() @ along.T
+    return kept.float(), ((variance * (1 - kept**2)).sqrt()[:, None] * root).float()
+
+
+def _turned(pair: Tensor, angle: float) -> Tensor:
+    """Cosine and sine (batch, 2) of a phase that is larger by an angle."""
+    cosine, sine = pair.unbind(-1)
+    turn = math.cos(angle), math.sin(angle)
+    return torch.stack([cosine * turn[0] - sine * turn[1], sine * turn[0] + cosine * turn[1]], dim=-1)

@@ -130,7 +130,10 @@ def states_at(forecaster: Forecaster, data: xr.Dataset, times: Sequence[np.datet
     """
     grid = Grid.of(data)
     if not grid.matches(forecaster.grid):
-        raise DataError(f"the checkpoint is for the {forecaster.grid}, the data are on the {grid}; regrid them first")
+        raise DataError(
+            f"the checkpoint is for the {forecaster.grid}, the data are on the {grid}; give others (--data), or regrid "
+            "these"
+        )
     _require_times(times, times_of(data))
     fields = forecaster.channels.stack(forecaster.channels.select(data).sel(time=np.asarray(times)))
     with reading(data.encoding.get("source", "the data")):

@@ -17,6 +17,7 @@ from forecast.memory import Room, plan_batches
 from forecast.output import EnsembleLayout, Manifest, OutputConfig, go_on_publishing, is_publishing, publish
 from forecast.published import (
     MADE_BY,
+    UNKNOWN,
     identity_of,
     manifest_name,
     manifest_of,
@@ -51,7 +52,7 @@ class Origin:
     """
 
     checkpoint: str = "unnamed"
-    checkpoint_sha256: str = "unknown"
+    checkpoint_sha256: str = UNKNOWN
     initial_data: str = "unnamed"
     perturbation: str = "none"
     control: int | None = None

@@ -92,6 +92,7 @@ class Room:
     @cached_property
     def _step(self) -> tuple[int, int]:
         """Bytes that a step takes for any number of members, and for each of them: a straight line through 1 and 2."""
+        step_bytes(self.forecaster, 1)  # which puts constants in their place, as only the first step does
         one, two = (step_bytes(self.forecaster, members) for members in (1, 2))
         return 2 * one - two, two - one
 

@@ -182,8 +182,27 @@ def _scaled_legendre(latitude: tuple[float, ...], degree: int, slope: float) -> 
     return np.asarray(functions * np.sqrt(power)[:, None, None] / (np.sqrt(2.0) * np.sqrt(variance)))
 
 
-def one_number_each(noise: Tensor, channels: int) -> Tensor:
-    """A standard normal number for each channel, (sample, channel), out of noise of any kind."""
+def two_numbers(noise: Tensor) -> Tensor:
+    """Two standard normal numbers of each sample, (sample, 2), out of noise of any kind: on both sides of the globe.
+
+    The steeper the noise's spectrum, the more alike they are.
+    """
     if noise.ndim == 2:
-        return noise[:, torch.arange(channels, device=noise.device) % noise.shape[1]]
-    return noise[..., 0, 0]
+        return noise[:, [0, -1]]
+    rows, columns = noise.shape[-2:]
+    return noise[:, 0, rows // 2, [0, columns // 2]]
+
+
+def one_number_each(noise: Tensor, channels: int) -> Tensor:
+    """A standard normal number for each channel, (sample, channel), out of noise of any kind.
+
+    Out of a global vector they are its own as far as it goes; those of further channels are sums of several of these.
+    """
+    if noise.ndim == 4:
+        return noise[..., 0, 0]
+    size = noise.shape[1]
+    if channels <= size:
+        return noise[:, :channels]
+    directions = torch.randn(channels - size, size, generator=torch.Generator().manual_seed(0)).to(noise)
+    sums = (noise[:, None] * torch.nn.functional.normalize(directions)).sum(-1)
+    return torch.cat([noise, sums], dim=1)

@@ -20,9 +20,9 @@ class Persistence:
     """Damped persistence, from which the network's increments start: x becomes m + A (x - m).
 
     ``mean`` is the mean state m (channel, latitude, longitude) in the channels' units. ``kept`` is A, the share of the
-    anomaly that is left after a step, by the hours of the step (None for the forecast step) and for each channel and
-    degree: (channel, degree + 1). With it small scales, of which nothing is left, are drawn anew in every step and not
-    added to what was there, so that a long rollout keeps their power.
+    anomaly that is left after a step, by the hours of the step (None for the forecast step), for each channel and each
+    degree and what is beyond them: (channel, truncation.shares). With it small scales, of which nothing is left, are
+    drawn anew in every step and not added to what was there, so that a long rollout keeps their power.
     """
 
     truncation: Truncation
@@ -39,14 +39,14 @@ class Persistence:
 
 
 def estimated(truncation: Truncation, mean: Tensor, pairs: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
-    """A of ``pairs`` of states a step apart: the correlation of their anomalies, degree by degree.
+    """A of ``pairs`` of states a step apart: the correlation of their anomalies, part by part.
 
-    A = 2 <a(t) a(t + step)> / (<a(t)^2> + <a(t + step)^2>) over all coefficients of a degree and all pairs (von Storch
-    and Zwiers 1999, Statistical Analysis in Climate Research, chapter 10), not below 0.
+    A = 2 <a(t) a(t + step)> / (<a(t)^2> + <a(t + step)^2>) over all that is of a degree, or beyond them, and all pairs
+    (von Storch and Zwiers 1999, Statistical Analysis in Climate Research, chapter 10), not below 0.
     """
     together = power = torch.zeros((), dtype=torch.float64)
     for before, after in pairs:
-        first, second = (truncation.coefficients(state - mean).double() for state in (before, after))
-        together = together + truncation.by_degree((first * second).sum(0))
-        power = power + truncation.by_degree((first.square() + second.square()).sum(0)) / 2
+        first, second = ((state - mean).double() for state in (before, after))
+        together = together + truncation.products(first, second).sum(0)
+        power = power + sum(truncation.products(each, each).sum(0) for each in (first, second)) / 2
     return (together / power.clamp(min=torch.finfo(torch.float32).tiny)).clamp(0, 1).float()

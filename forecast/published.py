@@ -14,6 +14,7 @@ import netCDF4
 
 from data_pipeline.errors import DataError, SphercastError
 from data_pipeline.times import shown
+from forecast.checkpoint import fingerprint
 from forecast.output import Manifest, OutputConfig, StoppedMember, lost_files, read_manifest
 from forecast.output.manifest import MANIFEST
 from forecast.stepping import Stepping
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 MADE_BY = "sphercast checkpoint"
 """What the attribute ``source`` of forecasts begins with."""
+UNKNOWN = "unknown"
+"""Of the sha256 of a checkpoint that was never a file."""
 _ZARR = (".zgroup", "zarr.json")
 _LOG = logging.getLogger(__name__)
 
@@ -50,10 +53,10 @@ def identity_of(job: Job, forecaster: Forecaster, outputs: Sequence[FileConfig])
 
     With the model's own steps, as all forecasts once had them, nothing is said of steps.
     """
-    stepping = job.walk(forecaster)
+    stepping, sha256 = job.walk(forecaster), job.origin.checkpoint_sha256
     is_usual = stepping == Stepping.of(forecaster)
     return {
-        "checkpoint_sha256": job.origin.checkpoint_sha256,
+        "checkpoint_sha256": sha256 if sha256 != UNKNOWN else fingerprint(forecaster),
         "initial_time": shown(job.initial.time),
         "initial_data_sha256": job.initial.sha256(),
         "perturbation": job.origin.perturbation,

@@ -16,6 +16,7 @@ from data_pipeline.errors import CheckpointError, ConfigError, DataError
 from data_pipeline.publish import write_text
 from forecast.batches import Plan
 from forecast.checkpoint import read_tensors
+from forecast.differences import difference, in_words
 from forecast.guards import Stop
 from forecast.output.chunks import naming
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 RUN, WRITTEN = "run.json", "written"
 _STATE = re.compile(r"batch-(\d+)\.step-(\d+)\.safetensors")
-_LONGEST = 60
 
 
 @dataclass(frozen=True)
@@ -70,27 +70,12 @@ def require_same(begun: Mapping[str, Any], asked: Mapping[str, Any], work: Path)
     """Raise a ConfigError that names what differs, if the run in ``work`` is another than the one that is asked for."""
     for name, value in asked.items():
         if begun.get(name) != value:
-            place, old, new = _difference(name.replace("_", " "), begun.get(name), value)
+            place, old, new = difference(name.replace("_", " "), begun.get(name), value)
             raise ConfigError(
-                f"{work} holds a forecast that was begun otherwise: {place} was {_shown(old)}, now {_shown(new)}; give "
-                f"the same as before to go on with it, or remove {work} to begin anew (of a job: 'jobs retry --fresh')"
+                f"{work} holds a forecast that was begun otherwise: {place} was {in_words(old)}, now {in_words(new)}; "
+                f"give the same as before to go on with it, or remove {work} to begin anew (of a job: 'jobs retry "
+                "--fresh')"
             )
-
-
-def _difference(place: str, old: Any, new: Any) -> tuple[str, Any, Any]:
-    """The innermost place where two values differ, and what is there.
-
-    >>> _difference("outputs", [{"name": "f.nc", "keep_bits": None}], [{"name": "f.nc", "keep_bits": 7}])
-    ('outputs, f.nc, keep_bits', None, 7)
-    """
-    if isinstance(old, dict) and isinstance(new, dict):
-        key = next(key for key in {**new, **old} if old.get(key) != new.get(key))
-        return _difference(f"{place}, {key}", old.get(key), new.get(key))
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        number = next(number for number, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1])
-        name = new[number].get("name", number) if isinstance(new[number], dict) else number
-        return _difference(f"{place}, {name}", old[number], new[number])
-    return place, old, new
 
 
 def write_state(
@@ -212,8 +197,3 @@ def _header(states: NDArray[np.float32], metadata: Mapping[str, str]) -> bytes:
 
 def _stops_text(stopped: Mapping[int, Stop]) -> str:
     return json.dumps([stop.to_json() for stop in stopped.values()])
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

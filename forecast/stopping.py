@@ -30,8 +30,8 @@ SECONDS_TO_STOP = 20.0
 that, files get their names when they are whole."""
 
 
-_IMPORT_NAP = 0.1
-"""Seconds that a signal waits again and again while a module is loaded."""
+_NAP = 0.1
+"""Seconds that a signal waits again and again while nothing may be raised."""
 
 
 class StoppedError(KeyboardInterrupt):
@@ -54,6 +54,7 @@ class Stopping:
     in_silence: ClassVar[bool] = False
     code: int = INTERRUPTED
     _asked: threading.Event = field(default_factory=threading.Event)
+    _raised: bool = False
 
     def listen(self) -> None:
         """Heed the signals, but for those that ``nohup`` or the shell told this process to ignore."""
@@ -68,14 +69,16 @@ class Stopping:
             print(STOPPED, file=sys.stderr)
 
     def _heed(self, number: int, frame: FrameType | None) -> None:
-        if _is_import(frame):  # an exception in the midst of a library's C++ aborts the process
-            _after(_IMPORT_NAP, lambda: os.kill(os.getpid(), number))
-            return
         self.code = 128 + number
-        if self._asked.is_set():
+        if not self._asked.is_set():
+            self._asked.set()
+            _after(SECONDS_TO_STOP, self._end)
+        if _is_delicate(frame):
+            _after(_NAP, lambda: os.kill(os.getpid(), number))
+            return
+        if self._raised:
             self._end()
-        self._asked.set()
-        _after(SECONDS_TO_STOP, self._end)
+        self._raised = True
         raise StoppedError(self.code)
 
     def _end(self) -> None:
@@ -84,9 +87,15 @@ class Stopping:
         os._exit(self.code)
 
 
-def _is_import(frame: FrameType | None) -> bool:
+def _is_delicate(frame: FrameType | None) -> bool:
+    """Whether nothing may be raised there.
+
+    While a module is loaded, in the midst of a library's C++, an exception aborts the process. Where an object is
+    given back to memory it is printed, and gone.
+    """
     while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
+        code = frame.f_code
+        if code.co_filename.startswith("<frozen importlib") or code.co_name == "__del__":
             return True
         frame = frame.f_back
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -69,12 +70,8 @@ class _UniqueKeys(yaml.SafeLoader):
 
 def _describe(problem: Any, model: type[BaseModel], example: str) -> str:
     place, keys = _place(problem["loc"], model)
-    if problem["type"] == UNKNOWN_KIND:
-        return f"{place}: {problem['msg']}"
-    if problem["type"] == "extra_forbidden":
-        close = get_close_matches(str(problem["loc"][-1]), keys, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        return f"unknown key {place!r}; remove it or mend the spelling{hint}"
+    if misnamed := _misnamed(problem, place, keys, example):
+        return misnamed
     if problem["type"] == "missing":
         return f"missing key {place!r}; add it"
     if problem["type"] in {"model_type", "model_attributes_type", "dict_type"}:
@@ -83,7 +80,39 @@ def _describe(problem: Any, model: type[BaseModel], example: str) -> str:
     if place == "config":
         return message
     whole = problem["type"] == "value_error" and isinstance(problem["input"], dict)  # whose message says what matters
-    return f"{place}: {message}" if whole else f"{place}: {message}, got {problem['input']!r}; mend it"
+    complete = whole or message.startswith("got ")
+    return f"{place}: {message}" if complete else f"{place}: {message}, got {problem['input']!r}; mend it"
+
+
+def _misnamed(problem: Any, place: str, keys: Sequence[str], example: str) -> str | None:
+    """Of a key or a kind that there is not."""
+    match problem["type"]:
+        case kind if kind == UNKNOWN_KIND:
+            return f"{place}: {problem['msg']}"
+        case "extra_forbidden":
+            return _unknown(place, keys)
+        case "literal_error" if problem["loc"][-1] == "[key]":
+            return _unknown(place.removesuffix(".[key]"), _choices(problem["ctx"]["expected"]))
+        case "union_tag_not_found":
+            return f"{place} has no 'kind', got {problem['input']!r}; add it, see '{example}'"
+        case "union_tag_invalid":
+            kind, known = problem["ctx"]["tag"], _choices(problem["ctx"]["expected_tags"])
+            return f"{place}: got kind {kind!r}, expected one of {', '.join(known)}{_hint(kind, known)}"
+    return None
+
+
+def _unknown(place: str, keys: Sequence[str]) -> str:
+    return f"unknown key {place!r}; remove it or mend the spelling{_hint(place.rsplit('.', maxsplit=1)[-1], keys)}"
+
+
+def _hint(word: str, known: Sequence[str]) -> str:
+    close = get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _choices(text: str) -> list[str]:
+    """Those that pydantic lists in quotes."""
+    return re.findall(r"'([^']+)'", text)
 
 
 def _place(loc: Sequence[int | str], model: type[BaseModel]) -> tuple[str, list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
@@ -214,6 +216,20 @@ def test_table_of_a_shorter_study() -> None:
     head, *_, one = table({"crps-1": some_scores(4)}, {"crps": 3 * np.ones((4, 4, 2))}, 0, 1.0).splitlines()
     assert [day for day in range(11) if f"CRPS day {day} " in head] == [1, 3]
     assert one.count("|") == head.count("|")
+    *_, twice = table({"crps-1 12 h": some_scores(4)}, {"crps": 3 * np.ones((4, 4, 2))}, 0, 1.0).splitlines()
+    assert "| 2 | 250.00 |" in twice
+    *_, many = table({"edm-39 no churn": some_scores(4)}, {"crps": 3 * np.ones((4, 4, 2))}, 0, 1.0).splitlines()
+    assert "| 39 | 250.00 |" in many
+
+
+@pytest.mark.parametrize("words", [
+    ["benchmarks.study", "--config", "nowhere.yaml"], ["benchmarks.study_table", "--scores", "nowhere"],
+])  # fmt: skip
+def test_what_is_missing_is_said_in_a_sentence(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("sphercast: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_table_and_figure_show_every_generator(tmp_path) -> None:
@@ -224,7 +240,7 @@ def test_table_and_figure_show_every_generator(tmp_path) -> None:
     assert head.count("CRPS day") == 5
     assert known.startswith("| climatology | 3.00 (3.00-3.00) |")
     assert one.startswith("| crps-1 | 1.")
-    assert "| 0.50 to 0.50 | 250.00 |" in one
+    assert "| 0.50 to 0.50 | 1 | 250.00 |" in one
     assert "| none |" in other
     drawn = figure({"crps-1": scores, "mean": mean}, climate, 0, 1.0, "temperature_850")
     assert [axes.get_xlabel() for axes in drawn.axes] == ["days", "days", "degree of the harmonic"]

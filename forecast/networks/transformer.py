@@ -60,7 +60,7 @@ class SphericalTransformer(nn.Module):
         self.blocks = nn.ModuleList(TransformerBlock(width, dropout) for _ in range(blocks))
         self.head_modulation = nn.Linear(width, 2 * width)
         self.finer = nn.ConvTranspose2d(width, width // HEADS, window, stride=patch, padding=(3 * patch - odd) // 2)
-        self.head = nn.Conv2d(width // HEADS, out_channels, 3)
+        self.head = nn.Conv2d(width // HEADS, out_channels, 3, bias=False)
         _start_at_zero(self.head_modulation, self.head)
         with torch.no_grad():
             self.finer.weight.copy_(_interpolating(width, width // HEADS, window, patch))

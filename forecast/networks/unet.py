@@ -59,9 +59,8 @@ class SphericalUNet(nn.Module):
             self.up.append(_blocks(below + width, width, blocks, embedding, dropout))
         self.middle = Attention(widths[-1])
         self.head_norm = nn.GroupNorm(_groups(widths[0]), widths[0])
-        self.head = nn.Conv2d(widths[0], out_channels, 3)
+        self.head = nn.Conv2d(widths[0], out_channels, 3, bias=False)
         nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def forward(self, fields: Tensor, condition: Condition) -> Tensor:
         """Apply the network; the output has the input's batch and grid."""

@@ -12,7 +12,7 @@ from data_pipeline.times import HOUR
 from forecast.config import CHECKPOINT
 from forecast.training.distributed import ALONE, choose_own_device
 from forecast.training.identity import is_finished, origin
-from forecast.training.loop import require_equal_shares
+from forecast.training.loop import require_enough_steps, require_equal_shares
 from forecast.training.metrics import board_writer
 from forecast.training.preparing import begin_with, open_fitting, reach_of, untrained, whole
 from forecast.training.state import newest_state, require_same_origin
@@ -46,6 +46,17 @@ def check(stages: Mapping[str, Experiment], world: World = ALONE) -> None:
             raise type(error)(f"stage {name}: {error}" if len(stages) > 1 else str(error)) from error
 
 
+def planned(stages: Mapping[str, Experiment]) -> list[str]:
+    """A line for each stage: what it learns, how much of it is done, and where it goes."""
+    return [f"{name}: {_plan(experiment)}" for name, experiment in stages.items()]
+
+
+def _plan(experiment: Experiment) -> str:
+    config, state = experiment.training, newest_state(experiment.training.folder)
+    done = "finished" if is_finished(experiment) else f"{state[1]['step'] if state else 0} done"
+    return f"{config.steps} batches of {config.batch_size}, {config.objective.kind}, {done}, in {config.folder}"
+
+
 def _checked(experiment: Experiment, world: World, to_come: Mapping[str, tuple[str, Shapes]]) -> Shapes:
     """Those of the weights; the start is one of the checkpoints ``to_come``, or there already."""
     config = experiment.training
@@ -53,11 +64,13 @@ def _checked(experiment: Experiment, world: World, to_come: Mapping[str, tuple[s
     choose_own_device(config.device, world)
     if config.tensorboard:
         board_writer()
-    forecaster = untrained(experiment, _checked_store(experiment))
+    store, samples = _checked_store(experiment)
+    forecaster = untrained(experiment, store)
     shapes = {name: value.shape for name, value in forecaster.denoiser.state_dict().items()}
     shapes["model.damped"] = torch.Size([experiment.model.damped])  # other increments are another network's too
     if state := newest_state(config.folder):
-        require_same_origin(state[1], origin(experiment), state[0])
+        require_same_origin(state[1], {**origin(experiment), "samples": str(samples)}, state[0])
+        require_enough_steps(int(state[1]["step"]), config)
     elif config.start and config.start in to_come:
         _require_same(shapes, *to_come[config.start])
     elif config.start:
@@ -65,18 +78,17 @@ def _checked(experiment: Experiment, world: World, to_come: Mapping[str, tuple[s
     return shapes
 
 
-def _checked_store(experiment: Experiment) -> TrainingStore:
-    """The first of the stores, all of which have what is asked of them."""
+def _checked_store(experiment: Experiment) -> tuple[TrainingStore, int]:
+    """The first of the stores, all of which have what is asked of them, and how many samples all have."""
     data, config = experiment.data, experiment.training
     store, *more = (open_fitting(path, experiment) for path in (data.store, *config.more_stores))
     step, reach = experiment.model.step_hours * HOUR, reach_of(experiment)
     for period in (data.training_period, config.validation_period):
         _require_inside(period, store)
-    for each in (store, *more):
-        period = data.training_period if each is store else whole(each)
-        StoreDataset(each, period, step, reach=reach, residence="disk")
+    periods = [(store, data.training_period), *((each, whole(each)) for each in more)]
+    samples = sum(len(StoreDataset(each, period, step, reach=reach, residence="disk")) for each, period in periods)
     StoreDataset(store, config.validation_period, step, residence="disk")
-    return store
+    return store, samples
 
 
 def _require_inside(period: Period, store: TrainingStore) -> None:

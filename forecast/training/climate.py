@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
 from data_pipeline.dataset import Request
-from data_pipeline.forcings import FORCING_NAMES
-from forecast.global_means import GlobalMeans, earlier, memory_of, seasonal_cycle, waves
+from forecast.global_means import GlobalMeans, Memory, at, clock, cycle_of, earlier, memory_of
 from forecast.persistence import Persistence, estimated
-from forecast.training.objectives import Task, degree_std, mirrored
+from forecast.training.objectives import degree_std
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from data_pipeline.dataset import Sample
     from data_pipeline.joined_dataset import JoinedDataset
     from forecast.forecaster import Forecaster
-    from forecast.harmonics import SphericalTransform
 
     Spread = Callable[[int | None], Iterator[Sample]]
 
@@ -29,22 +28,15 @@ STUDIED, AT_ONCE = 256, 8
 """Samples that are looked at, at most, and how many of them are held together."""
 
 
-def with_climate(forecaster: Forecaster, samples: JoinedDataset, *, mirror: bool) -> Forecaster:
-    """With its persistence and its global means; those of both hemispheres alike if samples are to be mirrored."""
-
-    def spread(hours: int | None) -> Iterator[Sample]:
-        for sample in spread_samples(samples, hours):
-            static = forecaster.static.expand(len(sample.current), *forecaster.static.shape)
-            yield mirrored(Task(sample, static, hours), forecaster).sample if mirror else sample
-
+def with_climate(forecaster: Forecaster, samples: JoinedDataset) -> Forecaster:
+    """With its persistence and its global means."""
+    spread = partial(spread_samples, samples)
     return replace(
         forecaster, persistence=_persistence(forecaster, spread), global_means=_global_means(forecaster, spread)
     )
 
 
-def wave_stds(
-    forecaster: Forecaster, samples: JoinedDataset, transform: SphericalTransform
-) -> dict[int | None, Tensor]:
+def wave_stds(forecaster: Forecaster, samples: JoinedDataset) -> dict[int | None, Tensor]:
     """Standard deviations of the increments' coefficients (channel, coefficient), by the hours of the step."""
 
     def of(hours: int | None) -> Tensor:
@@ -52,7 +44,11 @@ def wave_stds(
             forecaster.increment(sample.current, sample.following[0], hours)
             for sample in spread_samples(samples, hours)
         )
-        return torch.stack([degree_std(transform, each).square() for each in increments]).mean(0).sqrt()
+        return (
+            torch.stack([degree_std(forecaster.truncation.transform, each).square() for each in increments])
+            .mean(0)
+            .sqrt()
+        )
 
     return {hours: of(hours) for hours in (None, *forecaster.model.other_step_hours)}
 
@@ -86,29 +82,16 @@ def _global_means(forecaster: Forecaster, spread: Spread) -> GlobalMeans:
     own = forecaster.model.step_hours
     areas = torch.as_tensor(forecaster.grid.area_weights(), device=forecaster.static.device)[:, None]
 
-    def courses(hours: int | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Global means before and after a step (sample, channel), and the phases of the year (sample, 2)."""
-        rows = [
-            (
-                *((states.double() * areas).mean((-2, -1)) for states in (sample.current, sample.following[0])),
-                _year(sample),
-            )
-            for sample in spread(hours)
-        ]
-        before, after, year = (torch.cat(column) for column in zip(*rows, strict=True))
-        return before, after, earlier(year, hours or own), year
+    def means(states: Tensor) -> Tensor:
+        return (states.double() * areas).mean((-2, -1))
 
-    before, after, *years = courses(None)
-    season = seasonal_cycle(torch.cat([before, after]), torch.cat(years))
-    memory = {}
-    for hours in (own, *forecaster.model.other_step_hours):
-        before, after, *years = courses(None if hours == own else hours)
-        usual = [waves(year) @ season.T for year in years]
-        memory[hours] = memory_of(before - usual[0], after - usual[1])
-    return GlobalMeans.of(forecaster.channels, forecaster.grid, season.float(), memory)
+    def memory(hours: int) -> Memory:
+        samples = ((one, one.following[0]) for one in spread(None if hours == own else hours))
+        rows = [(means(one.current), means(after), clock(one.forcings[0], hours).double()) for one, after in samples]
+        before, after, now = (torch.cat(column) for column in zip(*rows, strict=True))
+        then = earlier(now, hours)
+        cycle = cycle_of(torch.cat([before, after]), torch.cat([then, now]))
+        return Memory(cycle.float(), *memory_of(before - at(cycle, then), after - at(cycle, now)))
 
-
-def _year(sample: Sample) -> Tensor:
-    """Cosine and sine of the phase of the year after the step, (sample, 2)."""
-    first = FORCING_NAMES.index("cos_year")
-    return sample.forcings[0, :, first : first + 2, 0, 0].double()
+    lengths = (own, *forecaster.model.other_step_hours)
+    return GlobalMeans.of(forecaster.channels, forecaster.grid, {hours: memory(hours) for hours in lengths})

@@ -62,8 +62,10 @@ class TrainingConfig(_Frozen):
     ema_steps
         The average of the weights that forecasts are made with goes over about so many steps.
     mirror
-        Show every second sample with north and south exchanged: physics is the same there, which doubles a short
-        record.
+        Show the network every second sample with north and south exchanged: physics is the same there, which doubles a
+        short record.
+    rotate
+        Show it each batch with another first meridian, so that it does not learn where its coarser cells lie.
     more_stores
         Other stores of the same channels and grid; all of their states are learnt from as well.
     residence
@@ -108,6 +110,7 @@ class TrainingConfig(_Frozen):
     residence: Residence | None = None
     flat_cache: Path | None = None
     mirror: bool = False
+    rotate: bool = False
     device: str = "auto"
     bfloat16: bool = True
     compile: bool = False

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from data_pipeline.errors import CheckpointError
+from data_pipeline.errors import CheckpointError, FormatError
 from forecast.checkpoint import find_checkpoint, provenance, read_tensors
 from forecast.config import CHECKPOINT
 from forecast.training.state import newest_state, require_same_origin
@@ -26,16 +27,23 @@ FREE = {
     "checkpointing", "shard", "tensorboard",
 }  # fmt: skip
 """What a resumed run may change: where it lies and runs, and how long it goes on."""
+UNLEARNT = {"inflation", "turned"}
+"""Of the sampler, what members are given when they have learnt."""
 
 
 def digest(experiment: Experiment) -> str:
-    """The sha256 of all in the config that the weights depend on; of files, only the names.
+    """The sha256 of ``decisive``."""
+    return hashlib.sha256(decisive(experiment).encode()).hexdigest()
 
-    The sampler makes no difference but to the CRPS, its inflation never. The start is known by its weights, see
-    ``origin``.
+
+def decisive(experiment: Experiment) -> str:
+    """All in the config that the weights depend on, as JSON; of files, only the names.
+
+    The sampler makes no difference but to the CRPS, and there what is UNLEARNT does not. The start is known by its
+    weights, see ``origin``.
     """
     sampled = experiment.training.objective.kind == "crps"
-    left_out: dict[str, Any] = {"stages": True, "training": FREE, "sampler": {"inflation"} if sampled else True}
+    left_out: dict[str, Any] = {"stages": True, "training": FREE, "sampler": UNLEARNT if sampled else True}
     values = experiment.model_dump(mode="json", exclude=left_out)
     data, training = values["data"], values["training"]
     data["store"] = _name(data["store"])
@@ -45,7 +53,7 @@ def digest(experiment: Experiment) -> str:
     ]
     training["more_stores"] = [_name(path) for path in training["more_stores"]]
     training["start"] = training["start"] is not None
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return json.dumps(values, sort_keys=True)
 
 
 def _name(path: str) -> str:
@@ -53,14 +61,17 @@ def _name(path: str) -> str:
 
 
 def origin(experiment: Experiment) -> dict[str, str]:
-    """The sha256 of the config, and that of the weights to start from.
+    """The config and its sha256, and that of the weights to start from.
 
-    The latter is what the newest state says where that checkpoint is gone; it is left out where nothing says it.
+    The latter is what the newest state says where that checkpoint is gone or damaged; it is left out where nothing says
+    it.
     """
-    config, known = experiment.training, {"config_sha256": digest(experiment)}
+    config = experiment.training
+    known = {"config": decisive(experiment), "config_sha256": digest(experiment)}
     path = find_checkpoint(config.start) if config.start else None
-    if path and path.exists():
-        return {**known, "start_sha256": weights_sha256(path)}
+    if path:
+        with suppress(CheckpointError):
+            return {**known, "start_sha256": weights_sha256(path)}
     state = newest_state(config.folder)
     recorded = state[1].get("start_sha256") if path and state else None
     return {**known, "start_sha256": recorded} if recorded else known
@@ -82,12 +93,15 @@ def is_finished(experiment: Experiment) -> bool:
     Raises
     ------
     CheckpointError
-        If the checkpoint is another training's, or has more steps than are asked for, or fewer and no state.
+        If the checkpoint is another training's, or of another version of sphercast, or has more steps than are asked
+        for, or fewer and no state.
     """
     config = experiment.training
     path = config.folder / CHECKPOINT
     try:
         said = provenance(path)
+    except FormatError:
+        raise
     except CheckpointError:
         return False
     require_same_origin(said, origin(experiment), path)

@@ -22,10 +22,10 @@ from forecast.training.distributed import ALONE, World, averaging, gathered, sha
 from forecast.training.ema import MovingAverage
 from forecast.training.identity import is_finished, origin, provenance_of
 from forecast.training.metrics import Metrics
-from forecast.training.objectives import Learner, Task, crps_loss, denoising_loss, mean_loss, mirrored
+from forecast.training.objectives import Learner, Task, crps_loss, denoising_loss, mean_loss
 from forecast.training.optimizers import Optimizers, learning_rate
 from forecast.training.preparing import Prepared, prepare
-from forecast.training.randomness import StepRandom, draw_hours, draw_indices
+from forecast.training.randomness import StepRandom, draw_columns, draw_hours, draw_indices
 from forecast.training.state import restore_state, save_state
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from data_pipeline.joined_dataset import JoinedDataset
     from forecast.config import Experiment
     from forecast.training.config import TrainingConfig
+    from forecast.turning import Turn
 
 VALIDATION_SAMPLES = 64
 
@@ -54,7 +55,8 @@ def train(experiment: Experiment, *, progress: bool = True, world: World = ALONE
     DataError
         If the store is missing, or built for other channels or another grid than the experiment's.
     CheckpointError
-        If the folder or the checkpoint to start from is another network's, or the folder began with other weights.
+        If the folder or the checkpoint to start from is another network's, or the folder began with other weights or
+        samples.
     SphercastError
         If the loss or its gradient is not finite; the message names the step and the samples.
     """
@@ -67,7 +69,8 @@ def train(experiment: Experiment, *, progress: bool = True, world: World = ALONE
             prepared = prepare(experiment, world)
         if progress:
             print(prepared.samples.describe(), file=sys.stderr)
-        run = Run.begin(prepared, config, origin(experiment), world)
+        samples = str(len(prepared.samples))  # a store may have grown meanwhile
+        run = Run.begin(prepared, config, {**origin(experiment), "samples": samples}, world)
         average = run.fit(progress=progress)
         weights, path = gathered(average.weights, world), config.folder / CHECKPOINT
         if world.writes:
@@ -107,6 +110,14 @@ def require_equal_shares(config: TrainingConfig, world: World) -> None:
         raise ConfigError(
             f"batch_size {config.batch_size} is not a multiple of {world.size} processes x accumulate "
             f"{config.accumulate}; change one of them"
+        )
+
+
+def require_enough_steps(done: int, config: TrainingConfig) -> None:
+    """Raise a CheckpointError if more steps are done than the config asks for."""
+    if done > config.steps:
+        raise CheckpointError(
+            f"{config.folder} has {done} steps, the config asks for {config.steps}; raise it, or empty the folder"
         )
 
 
@@ -169,11 +180,7 @@ class Run:
         done = restore_state(
             folder, self.origin, module=self.denoiser, average=self.average, optimizers=self.optimizers
         )
-        if done > self.config.steps:
-            steps = self.config.steps
-            raise CheckpointError(
-                f"{folder} has {done} steps, the config asks for {steps}; raise it, or empty the folder"
-            )
+        require_enough_steps(done, self.config)
         if self.world.sum(torch.tensor(float(done))) != done * self.world.size:
             raise CheckpointError(
                 f"process {self.world.rank} found {done} steps in {folder}, another process others; "
@@ -200,9 +207,7 @@ class Run:
     def _update(self, batch: Sample, step: int) -> tuple[Tensor, Tensor]:
         """The loss of a step, and the norm of its gradients before they are cut."""
         config, own = self.config, self.world.rows(self.config.batch_size)
-        task = Task(batch, self._static(len(own)), self._request(step).hours)
-        if config.mirror:
-            task = mirrored(task, self.learner.forecaster, own.start)
+        task = Task(batch, self._static(len(own)), self._request(step).hours, self._turn(own, step))
         device, size = batch.current.device, len(own) // config.accumulate
         total = torch.zeros((), device=device)
         for start in range(0, len(own), size):
@@ -214,6 +219,15 @@ class Run:
         self.optimizers.step(step)
         self.denoiser.zero_grad(set_to_none=True)
         return self.world.sum(total) / self.world.size, norm
+
+    def _turn(self, rows: range, step: int) -> Turn | None:
+        """How the ``rows`` of a batch are turned."""
+        config, forecaster = self.config, self.learner.forecaster
+        if not (config.mirror or config.rotate):
+            return None
+        every_second = torch.arange(rows.start, rows.stop, device=forecaster.static.device) % 2 == 1
+        columns = draw_columns(forecaster.grid.shape[1], config.seed, step) if config.rotate else 0
+        return forecaster.turn(every_second & config.mirror, torch.full_like(every_second, columns, dtype=torch.long))
 
     @cached_property
     def _shared_loss(self) -> Callable[[Task, StepRandom], Tensor]:

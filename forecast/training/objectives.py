@@ -18,14 +18,19 @@ if TYPE_CHECKING:
     from forecast.harmonics import SphericalTransform
     from forecast.training.config import CrpsObjective, MeanObjective
     from forecast.training.randomness import StepRandom
+    from forecast.turning import Turn
 
 
 class Task(NamedTuple):
-    """A batch of samples, the ``hours`` of their steps, and static fields (batch, feature, latitude, longitude)."""
+    """A batch of samples, static fields (batch, feature, latitude, longitude), and the ``hours`` of the steps.
+
+    Networks see a turned world, if there is a ``turn``.
+    """
 
     sample: Sample
     static: Tensor
     hours: int | None = None
+    turn: Turn | None = None
 
     def repeated(self, members: int) -> Task:
         """All samples once for each member, one block after the other."""
@@ -33,27 +38,14 @@ class Task(NamedTuple):
             fields.repeat(members, 1, 1, 1) for fields in (self.sample.previous, self.sample.current, self.static)
         )
         following, forcings = (fields.repeat(1, members, 1, 1, 1) for fields in self.sample[2:])
-        return Task(Sample(previous, current, following, forcings), static, self.hours)
+        turn = self.turn and self.turn.repeated(members)
+        return Task(Sample(previous, current, following, forcings), static, self.hours, turn)
 
     def rows(self, start: int, stop: int) -> Task:
         """Some of the samples."""
         previous, current, following, forcings = self.sample
         part = Sample(previous[start:stop], current[start:stop], following[:, start:stop], forcings[:, start:stop])
-        return Task(part, self.static[start:stop], self.hours)
-
-
-def mirrored(task: Task, forecaster: Forecaster, place: int = 0) -> Task:
-    """With north and south exchanged in every second sample; the first of the task has ``place`` in the batch."""
-    states, forcing, static = forecaster.mirror_signs
-    signs, first = Sample(states, states, states, forcing), (place + 1) % 2
-    sample = Sample(*(_flipped(fields, sign, first) for fields, sign in zip(task.sample, signs, strict=True)))
-    return Task(sample, _flipped(task.static, static, first), task.hours)
-
-
-def _flipped(fields: Tensor, sign: Tensor, first: int) -> Tensor:
-    fields = fields.clone()
-    fields[..., first::2, :, :, :] = fields[..., first::2, :, :, :].flip(-2) * sign
-    return fields
+        return Task(part, self.static[start:stop], self.hours, self.turn and self.turn.rows(start, stop))
 
 
 class Learner(NamedTuple):
@@ -65,8 +57,12 @@ class Learner(NamedTuple):
 
     forecaster: Forecaster
     weights: Tensor
-    transform: SphericalTransform
     wave_std: Mapping[int | None, Tensor]
+
+    @property
+    def transform(self) -> SphericalTransform:
+        """The harmonics of the grid."""
+        return self.forecaster.truncation.transform
 
     def rollout(self, task: Task, noise: Callable[[], Tensor]) -> list[Tensor]:
         """The states after each step of the task; gradients go through all steps."""
@@ -74,7 +70,7 @@ class Learner(NamedTuple):
         previous, current = task.sample.previous, task.sample.current
         for forcing in task.sample.forcings:
             known = forecaster.known(previous, current, forcing, task.static)
-            previous, current = current, forecaster.advance(current, known, noise(), hours=task.hours)
+            previous, current = current, forecaster.advance(current, known, noise(), hours=task.hours, turn=task.turn)
             states.append(current)
         return states
 
@@ -98,13 +94,13 @@ def denoising_loss(learner: Learner, task: Task, random: StepRandom) -> Tensor:
     noise = draw_training_noise(forecaster, count, random)
     s = forecaster.denoiser.process.draw_noise_levels(random.normal(count))
     step = forecaster.step_label(count, task.hours)
-    return forecaster.denoiser.loss(clean, noise, s, known, step, learner.weights)
+    return forecaster.denoiser.loss(clean, noise, s, known, step, learner.weights, task.turn)
 
 
 def crps_loss(learner: Learner, task: Task, objective: CrpsObjective, random: StepRandom) -> Tensor:
     """The almost fair CRPS of the members' scaled errors, and of their harmonics' coefficients, over all steps.
 
-    Coefficients are over the standard deviation of those of the truth's change in a step, degree by degree. So small
+    Coefficients are over the standard deviation of those of the true increments, degree by degree. So small
     scales, which hold little of the variance, count as much as large ones, and members cannot fill them with noise.
     """
     forecaster, members = learner.forecaster, objective.members

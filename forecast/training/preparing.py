@@ -16,7 +16,6 @@ from data_pipeline.times import HOUR
 from forecast.checkpoint import find_checkpoint, load_checkpoint, one_line
 from forecast.config import CHECKPOINT
 from forecast.forecaster import Forecaster, static_features
-from forecast.harmonics import SphericalTransform
 from forecast.networks.dropout import share_dropout
 from forecast.normalizer import Normalizer
 from forecast.training.climate import wave_stds, with_climate
@@ -69,12 +68,12 @@ def prepare(experiment: Experiment, world: World = ALONE) -> Prepared:
 
     parts = [dataset(store, experiment.data.training_period if store is stores[0] else None) for store in stores]
     held_out = StoreDataset(stores[0], config.validation_period, forecaster.step_length, device=device)
-    samples, transform = JoinedDataset(parts), SphericalTransform(forecaster.grid)
+    samples = JoinedDataset(parts)
     if experiment.model.damped:
-        forecaster = with_climate(forecaster, samples, mirror=config.mirror)
+        forecaster = with_climate(forecaster, samples)
     spectral = config.objective.kind == "crps" and config.objective.spectral > 0
-    wave_std = wave_stds(forecaster, samples, transform) if spectral else {}
-    learner = Learner(forecaster, weights, transform, wave_std)
+    wave_std = wave_stds(forecaster, samples) if spectral else {}
+    learner = Learner(forecaster, weights, wave_std)
     return Prepared(learner, samples, JoinedDataset([held_out]))
 
 
@@ -107,7 +106,7 @@ def untrained(experiment: Experiment, store: TrainingStore) -> Forecaster:
     model = experiment.model
     normalizer = Normalizer.of(store.statistics, model.step_hours, model.other_step_hours)
     static = static_features(store.static[1], store.grid)
-    sampler = experiment.sampler.model_copy(update={"inflation": 1.0})  # members learn from the noise as it is
+    sampler = experiment.sampler.model_copy(update={"inflation": 1.0, "turned": False})  # for finished ones only
     return Forecaster.create(
         store.channels, store.grid, normalizer=normalizer, static=static, model=model, sampler=sampler
     )

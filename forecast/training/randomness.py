@@ -25,6 +25,11 @@ def draw_hours(hours: Sequence[int], seed: int, step: int) -> int:
     return int(np.random.default_rng([seed, step, 1]).choice(list(hours)))
 
 
+def draw_columns(count: int, seed: int, step: int) -> int:
+    """By how many of ``count`` columns a batch is rolled."""
+    return int(np.random.default_rng([seed, step, 2]).integers(count))
+
+
 class StepRandom:
     """The normal numbers of one training step on a device, in the order in which they are asked for.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
@@ -9,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from data_pipeline.errors import CheckpointError
 from data_pipeline.publish import publishing
 from forecast.checkpoint import one_line, read_tensors, write_tensors
+from forecast.differences import difference, in_words
 from forecast.training.distributed import ALONE, gathered, shared_like
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def restore_state(
     Raises
     ------
     CheckpointError
-        If the state belongs to another config or another network, or began with other weights.
+        If the state belongs to another config, network or number of samples, or began with other weights.
     """
     for path in reversed(_states(folder)):
         try:
@@ -86,14 +88,29 @@ def newest_state(folder: Path) -> tuple[Path, dict[str, str]] | None:
 
 
 def require_same_origin(found: Mapping[str, str], origin: Mapping[str, str], path: Path) -> None:
-    """Raise a CheckpointError if what ``path`` says of its config and start is not what is asked for."""
+    """Raise a CheckpointError if what ``path`` says of its config, its start and its samples is not what is there."""
     folder = path.parent
     if found.get("config_sha256") != origin["config_sha256"]:
-        raise CheckpointError(f"{path} was trained with another config; remove {folder}, or set another 'folder'")
+        raise CheckpointError(
+            f"{path} was trained with another config{_other(found, origin)}; remove {folder}, or set another 'folder'"
+        )
     if "start_sha256" in origin and found.get("start_sha256") != origin["start_sha256"]:
         raise CheckpointError(
             f"{path} began with other weights than training.start has now; remove {folder} to train it anew from these"
         )
+    if "samples" in origin and found.get("samples") != origin["samples"]:
+        raise CheckpointError(
+            f"{path} was learnt from {found.get('samples')} samples, the stores hold {origin['samples']} now; remove "
+            f"{folder} to learn from these, or put the stores back"
+        )
+
+
+def _other(found: Mapping[str, str], origin: Mapping[str, str]) -> str:
+    """What is other, where that is known."""
+    if "config" not in found or "config" not in origin:
+        return ""
+    place, old, new = difference("", *(json.loads(each["config"]) for each in (found, origin)))
+    return f": {place.removeprefix(', ').replace(', ', '.')} was {in_words(old)}, now {in_words(new)}"
 
 
 def _states(folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ from forecast import cli
 from forecast.checkpoint import save_checkpoint
 from forecast.config import ModelConfig, SamplerConfig, load_experiment
 from forecast.forecaster import Forecaster, static_features
-from forecast.global_means import SEASON, GlobalMeans, Memory
+from forecast.global_means import CYCLE, GlobalMeans, Memory
 from forecast.noise import SphericalNoise
 from forecast.normalizer import Normalizer
 from forecast.persistence import Persistence
@@ -192,16 +192,19 @@ def with_climate(forecaster: Forecaster) -> Forecaster:
     channels, generator = len(forecaster.channels), torch.Generator().manual_seed(3)
     mean, std, model = forecaster.normalizer.mean, forecaster.normalizer.std[:, 0, 0], forecaster.model
     lengths = {None: model.step_hours, **{hours: hours for hours in model.other_step_hours}}
-    share = 0.3 + 0.4 * torch.rand(channels, forecaster.truncation.transform.degree + 1, generator=generator)
+    share = 0.3 + 0.4 * torch.rand(channels, forecaster.truncation.shares, generator=generator)
     kept = {key: share ** (hours / 12) for key, hours in lengths.items()}
-    season = torch.cat([mean[:, 0], 0.1 * std[:, None] * torch.rand(channels, SEASON - 1, generator=generator)], dim=1)
-    memory = {hours: Memory(0.9 ** (share[:, 0] * hours), 0.01 * hours**0.5 * std) for hours in lengths.values()}
+    cycle = torch.cat([mean[:, 0], 0.1 * std[:, None] * torch.rand(channels, CYCLE - 1, generator=generator)], dim=1)
+    memory = {
+        hours: Memory(cycle, 0.9 ** (share[:, 0] * hours), torch.diag(0.01 * hours**0.5 * std))
+        for hours in lengths.values()
+    }
     return replace(
         forecaster,
         persistence=Persistence(
             forecaster.truncation, mean.expand(channels, *forecaster.grid.shape).contiguous(), kept
         ),
-        global_means=GlobalMeans.of(forecaster.channels, forecaster.grid, season, memory),
+        global_means=GlobalMeans.of(forecaster.channels, forecaster.grid, memory),
     )
 
 

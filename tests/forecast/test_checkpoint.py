@@ -136,11 +136,11 @@ def test_not_safetensors_at_all(tmp_path: Path) -> None:
 def test_foreign_safetensors(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     save_file({"x": torch.zeros(2)}, path)
-    with pytest.raises(CheckpointError, match=r"format None, expected 'sphercast checkpoint 2'"):
+    with pytest.raises(CheckpointError, match=r"format None, expected 'sphercast checkpoint 3'"):
         load_checkpoint(path)
 
 
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("number", [2, 4])
 def test_earlier_or_later_format(changed: Callable[..., Path], number: int) -> None:
     with pytest.raises(CheckpointError, match=f"format 'sphercast checkpoint {number}'"):
         load_checkpoint(changed(format=f"sphercast checkpoint {number}"))

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 MEAN = {"training": {"objective": {"kind": "mean"}}, "sampler": {"name": "mean"}}
 CRPS = {"training": {"objective": {"kind": "crps"}, "start": "mean"}, "sampler": {"name": "euler", "steps": 1}}
+SINGLE_CRPS: dict[str, Any] = {
+    "training__objective": {"kind": "crps"}, "sampler__name": "euler", "sampler__steps": 1,
+}  # fmt: skip
 MEAN_CHANGES: dict[str, Any] = {"training__objective": {"kind": "mean"}, "sampler__name": "mean"}
 STAGES = {"stages__mean": MEAN, "stages__crps": CRPS}
 
@@ -38,7 +41,7 @@ def problem(make: Make, **changes: Any) -> str:
 
 @pytest.mark.parametrize(("widths", "network", "said"), [
     ([8, 16], "transformer", "model: got widths [8, 16] for a transformer, expected one"),
-    ([6], "unet", "model.widths: got [6], expected multiples of 4, one per level, got [6]; mend it"),
+    ([6], "unet", "model.widths: got [6], expected multiples of 4, one per level"),
     ([8] * 5, "unet", "data: the network needs latitudes divisible by 16, longitudes by 32"),
 ])  # fmt: skip
 def test_network(experiment: Make, widths: list[int], network: str, said: str) -> None:
@@ -61,6 +64,13 @@ def test_rollout(experiment: Make, rollout: dict[int, int]) -> None:
     ({"training__rollout": {0: 2}}, "training: denoising learns from single steps, expected rollout {0: 1}"),
     ({"training__accumulate": 3}, "training: batch_size 4 is not a multiple of accumulate 3"),
     ({"training__objective": {"kind": "mean"}}, "the objective mean needs sampler {name: mean}"),
+    ({**MEAN_CHANGES, "sampler__inflation": 1.3}, "sampler mean draws nothing, got inflation 1.3, expected 1"),
+    ({**MEAN_CHANGES, "sampler__turned": True}, "sampler mean draws nothing, got turned true, expected false"),
+    ({"sampler__turned": True, "training__mirror": True},
+     "sampler.turned is for networks that have learnt so, expected training mirror and rotate true"),
+    ({**SINGLE_CRPS, "sampler__turned": True, "training__mirror": True, "training__rotate": True,
+      "model__noise": "global", "model__noise_size": 1},
+     "sampler.turned takes two numbers of the noise, expected model.noise_size 2 or more"),
     ({"sampler__name": "mean"}, "the objective denoising needs another sampler than mean"),
     ({"training__objective": {"kind": "crps"}, "sampler__steps": 5},
      "the objective crps draws in 4 sampler steps at most, without churn"),
@@ -110,8 +120,9 @@ def test_a_stage_begins_in_the_folder_of_the_one_before(experiment: Make) -> Non
 
 
 @pytest.mark.parametrize(("objective", "said"), [
-    ({"kind": "energy"}, "training.objective: Input tag 'energy' found using 'kind' does not match any of"),
-    ({"norm": "mae"}, "training.objective: Unable to extract tag using discriminator 'kind'"),
+    ({"kind": "energy"}, "training.objective: got kind 'energy', expected one of mean, denoising, crps"),
+    ({"kind": "cprs"}, "training.objective: got kind 'cprs', expected one of mean, denoising, crps (did you mean 'c"),
+    ({"norm": "mae"}, "training.objective has no 'kind', got {'norm': 'mae'}; add it, see 'sphercast "),
     ({"kind": "mean", "norm": "l1"}, "training.objective.norm: Input should be 'mse' or 'mae', got 'l1'; mend it"),
     ({"kind": "mean", "members": 2}, "unknown key 'training.objective.members'; remove it or mend the spelling"),
     ({"kind": "crps", "members": 1}, "training.objective.members: Input should be greater than or equal to 2, got 1"),
@@ -133,6 +144,11 @@ def test_everything_that_fits(experiment: Make) -> None:
 
 
 # stages
+
+
+def test_a_section_that_no_stage_has(experiment: Make) -> None:
+    said = "unknown key 'stages.mean.samplr'; remove it or mend the spelling (did you mean 'sampler'?)"
+    assert problem(experiment, stages__mean={"samplr": {}}) == said
 
 
 def test_stages_are_the_experiment_with_changes(experiment: Make) -> None:
@@ -165,7 +181,7 @@ def test_unknown_stage(experiment: Make) -> None:
     ({"training": {"steps": 0}}, "stage x: training.steps: Input should be greater than or equal to 1, got 0"),
     ({"training": {"lr": 1}}, "stage x: unknown key 'training.lr'; remove it or mend the spelling"),
     ({"training": {"objective": {"kind": "mean"}}}, "stage x: the objective mean needs sampler {name: mean}"),
-    ({"data": {}}, "stages.x.data.[key]: Input should be 'model', 'training' or 'sampler', got 'data'; mend it"),
+    ({"data": {}}, "unknown key 'stages.x.data'; remove it or mend the spelling"),
     ({"training": None}, "stages.x.training: expected keys with values, got None; see"),
     ([1], "stages.x: expected keys with values, got [1]; see"),
     ({"training": {"start": "x"}}, "stage x starts with x, expected a stage before it, a .safetensors file, or the na"),
@@ -199,7 +215,13 @@ def staged(experiment: Make, tmp_path: Path) -> Path:
 
 
 def test_train_goes_through_all_stages(run: Run, staged: Path) -> None:
+    plan = run("train", staged, "--dry-run").out.splitlines()
+    assert [line.split(", ")[:3] for line in plan] == [
+        ["mean: 2 batches of 4", "mean", "0 done"], ["crps: 2 batches of 4", "crps", "0 done"],
+    ]  # fmt: skip
     outcome = run("train", staged, "--quiet")
+    plan = run("train", staged, "--dry-run").out.splitlines()
+    assert [line.split(", ")[2] for line in plan] == ["finished"] * 2
     folder = staged.parent / "run"
     said = [f"checkpoint: {folder / name / 'checkpoint.safetensors'}" for name in ("mean", "crps")]
     assert (outcome.code, outcome.out.splitlines(), outcome.err) == (0, said, "")

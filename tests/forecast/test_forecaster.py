@@ -14,6 +14,7 @@ from data_pipeline.forcings import FORCING_NAMES, forcings
 from data_pipeline.grid import Grid
 from forecast.config import ModelConfig, SamplerConfig
 from forecast.forecaster import Forecaster, check_grid, static_features
+from forecast.noise import one_number_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,12 +61,14 @@ def test_one_past_state_is_the_last(make_forecaster: Callable[..., Forecaster], 
 
 
 def seen_by(forecaster: Forecaster, initial: InitialState, hours: int | None = None) -> tuple[torch.Tensor, ...]:
-    """What the denoiser is shown first in a step: noisy data, level, known inputs, step."""
+    """What the denoiser is shown first in a step: noisy data, level, known inputs, step; the world is not turned."""
     seen: list[tuple[torch.Tensor, ...]] = []
     hook = forecaster.denoiser.register_forward_pre_hook(lambda _, shown: seen.append(shown))
     with hook:
         forecaster.step(*batch_of(initial, 1), initial.time, torch.zeros(1, 7, 8, 16), hours=hours)
-    return seen[0]
+    *shown, turn = seen[0]
+    assert turn is None
+    return tuple(shown)
 
 
 @pytest.mark.parametrize(("hours", "ratio"), [(None, 1.0), (12, 1.0), (6, 0.5), (24, 2.0)])
@@ -100,6 +103,20 @@ def test_global_noise_draws_members_in_one_evaluation(
     assert not torch.allclose(states[0], states[1])
 
 
+def test_each_channel_has_a_number_of_its_own() -> None:
+    """Out of fields those of a point; out of a vector its own, and then sums of several."""
+    fields, vector = torch.randn(1000, 7, 8, 16), torch.randn(4000, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(one_number_each(fields, 7), fields[..., 0, 0])
+    assert torch.equal(one_number_each(vector, 5), vector[:, :5])
+    more = one_number_each(vector, 9)
+    assert torch.equal(more[:, :6], vector)
+    assert (more.std(0) - 1).abs().max() < 0.05
+    alike = torch.corrcoef(more.T) - torch.eye(9)
+    assert alike[:6, :6].abs().max() < 0.06
+    assert alike.abs().max() < 0.95
+    torch.testing.assert_close(one_number_each(vector[:1], 9), more[:1], rtol=0, atol=0)
+
+
 def test_churn_takes_fresh_noise(make_forecaster: Callable[..., Forecaster], initial: InitialState) -> None:
     made = make_forecaster(sampler=SamplerConfig(name="dpmpp_2s", steps=4, churn=2.5))
     noise = torch.randn(2, 7, 8, 16)
@@ -128,20 +145,12 @@ def test_inflation_is_of_the_noise_that_sampling_starts_from(
     torch.testing.assert_close(plain.global_means.means(got), plain.global_means.means(expected))
 
 
-def test_mirror_signs_are_those_of_the_variables(forecaster: Forecaster) -> None:
-    states, forcing, static = (signs.flatten().tolist() for signs in forecaster.mirror_signs)
-    assert states == [-1 if name.startswith("v_") else 1 for name in forecaster.channels.names]
-    assert forcing == [1, -1, -1]
-    assert static == [1, -1, 1], "orography, sine and cosine of latitude"
-
-
 def test_untrained_forecaster_adds_noise_of_the_tendency(
     make_forecaster: Callable[..., Forecaster], initial: InitialState
 ) -> None:
     """A network that says 0 has velocity 0: the increment is the noise that flow matching starts from."""
     flow = replace(make_forecaster(), global_means=None)
     torch.nn.init.zeros_(flow.denoiser.network.head.weight)  # type: ignore[union-attr, arg-type]
-    torch.nn.init.zeros_(flow.denoiser.network.head.bias)  # type: ignore[union-attr, arg-type]
     noise = torch.randn(1, 7, 8, 16).clamp(-2, 2)
     stepped = flow.step(*batch_of(initial, 1), initial.time, noise)
     increment = flow.increment(initial.current, stepped)

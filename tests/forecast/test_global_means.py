@@ -1,16 +1,19 @@
-"""Global means: a seasonal cycle, its memory, and states that are given them."""
+"""Global means: a cycle of season and hour, its memory, and states that are given them."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 
 from data_pipeline.channels import Channels
+from data_pipeline.forcings import forcings
 from data_pipeline.grid import Grid
-from forecast.global_means import SEASON, GlobalMeans, Memory, earlier, memory_of, seasonal_cycle, waves
+from forecast.global_means import CYCLE, MOST, GlobalMeans, Memory, at, clock, cycle_of, earlier, memory_of, waves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,17 +30,40 @@ AREAS = torch.as_tensor(GRID.area_weights(), dtype=torch.float32)[:, None]
 
 
 def phases(days: torch.Tensor) -> torch.Tensor:
-    angle = 2 * math.pi * days / 365.2422
-    return torch.stack([angle.cos(), angle.sin()], dim=-1)
+    """A clock of days since a midnight at the year's beginning."""
+    year, day = 2 * math.pi * days / 365.2422, 2 * math.pi * days
+    return torch.stack([year.cos(), year.sin(), day.cos(), day.sin()], dim=-1)
 
 
 @pytest.fixture
 def governed() -> GlobalMeans:
     generator = torch.Generator().manual_seed(0)
-    season = torch.rand(4, SEASON, generator=generator) + torch.tensor([280.0, 2.0, 0.0, 0.0])[:, None]
-    return GlobalMeans.of(
-        CHANNELS, GRID, season, {24: Memory(torch.tensor([0.9, 0.8, 0.2, 0.5]), torch.full((4,), 0.1))}
-    )
+    cycle = torch.rand(4, CYCLE, generator=generator) + torch.tensor([280.0, 2.0, 0.0, 0.0])[:, None]
+    cycle[:, 1:] *= 0.1
+    memory = Memory(cycle, torch.tensor([0.9, 0.8, 0.2, 0.5]), 0.1 * torch.rand(4, 4, generator=generator))
+    return GlobalMeans.of(CHANNELS, GRID, {24: memory})
+
+
+def test_clock_is_that_of_the_steps_end() -> None:
+    """From the forcings alone: hours differ by what they are apart, on any day, and steps of any length agree."""
+
+    def at_end(time: str, hours: int) -> torch.Tensor:
+        step = np.timedelta64(hours, "h")
+        return clock(torch.from_numpy(forcings(np.datetime64(time, "ns"), step, GRID))[None], hours)[0]
+
+    def hour(time: str, hours: int) -> float:
+        cosine, sine = at_end(time, hours)[2:].tolist()
+        return math.degrees(math.atan2(sine, cosine)) / 15
+
+    midnight = hour("2001-03-01T00", 6)
+    for time, hours, later in (("2001-03-01T06", 6, 6), ("2001-09-11T18", 12, 18), ("2001-06-21T09", 18, 9)):
+        assert (hour(time, hours) - midnight - later + 12) % 24 - 12 == pytest.approx(0, abs=0.5), "equation of time"
+    assert at_end("2001-03-01", 24)[2:].tolist() == [0, 0]
+    days = torch.tensor([59.0 - 0.5, 59.0])  # since 1.5 days, the phase's own zero, cancel in the difference
+    expected = phases(days)[:, :2]
+    got = torch.stack([at_end("2001-03-01T00", 24)[:2], at_end("2001-03-01T12", 24)[:2]])
+    angle = torch.atan2(got[:, 1], got[:, 0]) - torch.atan2(expected[:, 1], expected[:, 0])
+    assert float(angle.diff()) == pytest.approx(0, abs=1e-4)
 
 
 def test_earlier_is_so_many_hours_before() -> None:
@@ -45,13 +71,42 @@ def test_earlier_is_so_many_hours_before() -> None:
     torch.testing.assert_close(earlier(phases(days), 36), phases(days - 1.5))
 
 
-def test_seasonal_cycle_is_found_again() -> None:
+def test_cycle_is_found_again() -> None:
     days = torch.linspace(0, 1500, 300, dtype=torch.float64)
-    season = torch.randn(3, SEASON, dtype=torch.float64)
-    angle = 2 * math.pi * days / 365.2422
-    basis = torch.stack([torch.ones_like(angle), angle.cos(), angle.sin(), (2 * angle).cos(), (2 * angle).sin()])
+    cycle = torch.randn(3, CYCLE, dtype=torch.float64)
+    year, day = 2 * math.pi * days / 365.2422, 2 * math.pi * days
+    basis = torch.stack(
+        [torch.ones_like(year), year.cos(), year.sin(), (2 * year).cos(), (2 * year).sin(), day.cos(), day.sin()]
+    )
     torch.testing.assert_close(waves(phases(days)), basis.T)
-    torch.testing.assert_close(seasonal_cycle((season @ basis).T, phases(days)), season)
+    torch.testing.assert_close(at(cycle, phases(days)), (cycle @ basis).T)
+    torch.testing.assert_close(cycle_of((cycle @ basis).T, phases(days)), cycle)
+
+
+@pytest.mark.parametrize(("months", "seasonal"), [(2, False), (6, False), (10, True)])
+def test_seasons_that_nobody_has_seen_are_not_made_up(months: int, seasonal: bool) -> None:
+    """A cycle fitted to noise in two months was 130 times the noise two months later."""
+    days = torch.arange(0, 30.4 * months, 0.25, dtype=torch.float64)
+    noise = torch.randn(len(days), 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    hourly = torch.cos(2 * math.pi * days)[:, None]
+    cycle = cycle_of(280 + noise + hourly, phases(days))
+    whole_year = phases(torch.arange(0, 365, 0.25, dtype=torch.float64))
+    assert bool(cycle[:, 1:5].abs().max() > 1e-9) == seasonal
+    assert float((at(cycle, whole_year) - 280).abs().max()) < 3
+    assert float(cycle[0, 5]) == pytest.approx(1, abs=0.3)
+
+
+def test_hours_that_nobody_has_seen_are_not_made_up() -> None:
+    """At 00 and 12 the hour has one number, not two: what the equation of time makes of the other is noise."""
+    generator = torch.Generator().manual_seed(0)
+    days = torch.arange(0, 1000, 0.5, dtype=torch.float64)
+    times, late = phases(days), phases(days + 0.25)
+    wobble = 0.07 * torch.sin(4 * math.pi * days / 365.2422)
+    times[:, 2:] = torch.stack([torch.cos(2 * math.pi * days + wobble), torch.sin(2 * math.pi * days + wobble)], dim=-1)
+    means = 280 + 0.2 * times[:, 2:3] + 0.02 * torch.randn(len(days), 1, generator=generator, dtype=torch.float64)
+    cycle = cycle_of(means, times)
+    torch.testing.assert_close(at(cycle, times), 280 + 0.2 * times[:, 2:3], rtol=0, atol=0.02)
+    assert float((at(cycle, late) - 280).abs().max()) < 0.02
 
 
 def test_memory_is_that_of_an_autoregressive_process() -> None:
@@ -59,28 +114,45 @@ def test_memory_is_that_of_an_autoregressive_process() -> None:
     before, fresh = torch.randn(2, 20_000, 2, generator=generator, dtype=torch.float64)
     kept, new = memory_of(3 * before, 3 * (0.8 * before + 0.6 * fresh))
     torch.testing.assert_close(kept, torch.full((2,), 0.8), rtol=0.02, atol=0.0)
-    torch.testing.assert_close(new, torch.full((2,), 1.8), rtol=0.02, atol=0.0)
-    assert memory_of(before, -before).kept.tolist() == [0, 0]
-    assert memory_of(0 * before, 0 * before).new.tolist() == [0, 0]
+    torch.testing.assert_close(new, 1.8 * torch.eye(2), rtol=0.02, atol=0.05)
+    assert memory_of(before, -before)[0].tolist() == [0, 0]
+    assert not memory_of(0 * before, 0 * before)[1].any()
 
 
-def test_states_get_the_means_of_season_anomaly_and_chance(governed: GlobalMeans) -> None:
-    generator = torch.Generator().manual_seed(2)
-    before, after = (
-        torch.rand(5, 4, *GRID.shape, generator=generator) + governed.season[:, :1, None] for _ in range(2)
-    )
-    normal, year = torch.randn(5, 4, generator=generator), phases(torch.linspace(3, 300, 5))
-    got = governed.imposed(after, before, year, 24, normal)
-    anomaly = (before * AREAS).mean((-2, -1)) - waves(earlier(year, 24)) @ governed.season.T
-    expected = waves(year) @ governed.season.T + governed.memory[24].kept * anomaly + 0.1 * normal
+def test_channels_that_change_together_are_drawn_together() -> None:
+    generator = torch.Generator().manual_seed(1)
+    mixed = torch.tensor([[1.0, 0.9, 0.0], [0.0, 0.3, 0.0], [0.0, 0.0, 2.0]], dtype=torch.float64)
+    fresh = torch.randn(20_000, 3, generator=generator, dtype=torch.float64) @ mixed
+    _, new = memory_of(torch.zeros_like(fresh), fresh)
+    drawn = torch.randn(20_000, 3, generator=generator) @ new.T
+    # half of the variance: with nothing before, that of the anomalies is half of what comes
+    torch.testing.assert_close(torch.corrcoef(drawn.T), torch.corrcoef(fresh.T).float(), rtol=0, atol=0.03)
+    torch.testing.assert_close(drawn.var(0), (fresh.var(0) / 2).float(), rtol=0.05, atol=0)
+
+
+def test_states_get_the_means_of_cycle_anomaly_and_chance(governed: GlobalMeans) -> None:
+    generator, (cycle, kept, new) = torch.Generator().manual_seed(2), governed.memory[24]
+    before, after = (torch.rand(5, 4, *GRID.shape, generator=generator) + cycle[:, :1, None] for _ in range(2))
+    normal, times = torch.randn(5, 4, generator=generator), phases(torch.linspace(3, 300.3, 5))
+    got = governed.imposed(after, before, times, 24, normal)
+    anomaly = (before * AREAS).mean((-2, -1)) - waves(earlier(times, 24)) @ cycle.T
+    expected = waves(times) @ cycle.T + kept * anomaly + normal @ new.T
     rain = NAMES.index("total_precipitation")
     expected[:, rain] = (after * AREAS).mean((-2, -1))[:, rain]
     torch.testing.assert_close((got * AREAS).mean((-2, -1)), expected, rtol=1e-5, atol=1e-4)
     assert torch.equal(got[:, rain], after[:, rain])
 
 
+def test_what_cannot_be_negative_is_not_wiped_out(governed: GlobalMeans) -> None:
+    humidity = NAMES.index("specific_humidity")
+    after, far = torch.rand(2, 4, *GRID.shape), torch.full((2, 4), -1e6)
+    for normal, factor in ((far, 1 / MOST), (-far, MOST)):
+        got = governed.imposed(after, after, phases(torch.tensor([0.0, 1.0])), 24, normal)
+        torch.testing.assert_close(got[:, humidity], factor * after[:, humidity])
+
+
 def test_what_is_added_has_its_shape(governed: GlobalMeans) -> None:
-    after = torch.rand(2, 4, *GRID.shape)
+    after = torch.rand(2, 4, *GRID.shape) + governed.memory[24].cycle[:, :1, None]
     after[:, NAMES.index("specific_humidity"), 3] = 0
     got = governed.imposed(after, after, phases(torch.tensor([0.0, 100.0])), 24, torch.zeros(2, 4))
     added = got - after
@@ -94,19 +166,37 @@ def test_what_is_added_has_its_shape(governed: GlobalMeans) -> None:
     torch.testing.assert_close(rows, rows[:, :1, :1].expand_as(rows), rtol=1e-3, atol=1e-5)
 
 
-def test_a_long_rollout_keeps_to_the_season(make_forecaster: Callable[..., Forecaster], initial: InitialState) -> None:
-    """Whatever the network does, which knows nothing here: the spread of the means is that of the process."""
-    made = make_forecaster()
+@pytest.mark.parametrize("past_states", [1, 2])
+def test_a_long_rollout_keeps_to_the_cycle(
+    make_forecaster: Callable[..., Forecaster], initial: InitialState, past_states: int
+) -> None:
+    """Whatever the network does, which knows nothing here: means and their spread are those of the process."""
+    made = make_forecaster(past_states=past_states)
     assert made.global_means
-    members, time = 64, initial.time
+    made = replace(made, global_means=replace(made.global_means, memory=with_larger_cycle(made)))
+    assert made.global_means
+    (cycle, kept, new), members, time = made.global_means.memory[12], 64, initial.time
     previous = current = initial.current.expand(members, *initial.current.shape)
+    anomaly = made.global_means.means(current[:1]) - at(cycle, clock_of(made, time))
     for step in range(12):
         noise = torch.randn(current.shape, generator=torch.Generator().manual_seed(step))
         previous, current = current, made.step(previous, current, time, noise)
         time = time + made.step_length
-    kept, new = made.global_means.memory[12]
-    variance = new**2 * (1 - kept**24) / (1 - kept**2)
     means = made.global_means.means(current)
-    ratio = means.var(0) / variance
+    std = new.diag() * ((1 - kept**24) / (1 - kept**2)).sqrt()
+    expected = at(cycle, clock_of(made, time)) + kept**12 * anomaly
+    assert ((means.mean(0) - expected) / std).abs().max() < 4 / members**0.5
+    ratio = means.var(0) / std**2
     assert (ratio > 0.5).all()
     assert (ratio < 1.8).all()
+
+
+def with_larger_cycle(forecaster: Forecaster) -> dict[int, Memory]:
+    """So that a wrong time shows."""
+    assert forecaster.global_means
+    cycle, kept, new = forecaster.global_means.memory[12]
+    return {12: Memory(torch.cat([cycle[:, :1], cycle[:, :1] * torch.full((CYCLE - 1,), 0.1)], dim=1), kept, new)}
+
+
+def clock_of(forecaster: Forecaster, time: np.datetime64) -> torch.Tensor:
+    return clock(torch.from_numpy(forcings(time, np.timedelta64(12, "h"), forecaster.grid))[None], 12)

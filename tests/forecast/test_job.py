@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,18 @@ def test_what_is_published_is_not_done_again(
     (tmp_path / "forecast.nc").unlink()
     run(job, forecaster, tmp_path, progress=False)
     assert (tmp_path / "forecast.nc").exists()
+
+
+def test_forecasts_of_another_model_are_made_anew(
+    tmp_path: Path, forecaster: Forecaster, initial: InitialState
+) -> None:
+    """Also where nobody says which model it is."""
+    job, other = Job(initial, 2, 1), deepcopy(forecaster)
+    first = run(job, forecaster, tmp_path, progress=False)
+    assert run(job, other, tmp_path, progress=False) == first, "the same weights"
+    next(other.denoiser.parameters()).data.add_(0.1)
+    assert run(job, other, tmp_path, progress=False).run_sha256 != first.run_sha256
+    assert Origin().checkpoint_sha256 == "unknown"
 
 
 def test_two_at_once(tmp_path: Path, forecaster: Forecaster, initial: InitialState) -> None:

@@ -155,7 +155,7 @@ def test_batches_are_kept_whatever_memory_is_found(
     ({"members": 6}, "members was 5, now 6"),
     ({"antithetic": True}, "antithetic noise was false, now true"),
     ({"batch": 3}, "members of a batch was 2, now 3"),
-    ({"origin": Origin(checkpoint_sha256="new")}, 'checkpoint sha256 was "unknown", now "new"'),
+    ({"origin": Origin(checkpoint_sha256="new")}, r'checkpoint sha256 was "[0-9a-f]+\.\.\., now "new"'),
     ({"origin": Origin(perturbation="noise")}, 'perturbation was "none", now "noise"'),
     ({"memory": 1000}, "a batch of 2 members takes .*, got --memory 1 kB; give more memory"),
     ({"initial": None}, "initial data sha256 was"),

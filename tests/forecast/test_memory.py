@@ -30,7 +30,7 @@ def status(name):
 torch.set_num_threads(1)
 forecaster = load_checkpoint(find_checkpoint("planet"))
 forecaster = type(forecaster)(**{**vars(forecaster), "sampler": forecaster.sampler.model_copy(update={"steps": 2})})
-for members in (FEW, MANY):
+for members in (FEW, FEW, MANY):  # the first step also takes what libraries load at their first use
     states = forecaster.normalizer.mean + torch.zeros(members, len(forecaster.channels), *forecaster.grid.shape)
     forecaster.step(states, states, np.datetime64("2001-01-01", "ns"), torch.zeros_like(states))
     print(status("VmHWM"), states.nbytes)
@@ -42,7 +42,7 @@ def measured(environment: dict[str, str]) -> float:
     """Bytes that each member of a step adds to the peak, beside its state and its noise."""
     script = MEASURE.replace("FEW", str(FEW)).replace("MANY", str(MANY))
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    (few, small), (many, large) = (map(int, line.split()) for line in done.stdout.splitlines())
+    _, (few, small), (many, large) = (map(int, line.split()) for line in done.stdout.splitlines())
     return (many - few - 2 * (large - small)) / (MANY - FEW)
 
 
@@ -56,12 +56,12 @@ def planet() -> Forecaster:
 def test_prediction_is_what_is_measured(
     planet: Forecaster, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without holes in the heap to a few per cent; with them at most what is predicted, and a good part of it."""
+    """Without holes in the heap to the per cent; with them at most what is predicted, and nearly half of it."""
     predicted = (step_bytes(planet, MANY) - step_bytes(planet, FEW)) / (MANY - FEW)
     monkeypatch.setattr(memory, "_HEAP", 0)
     exact = (step_bytes(planet, MANY) - step_bytes(planet, FEW)) / (MANY - FEW)
-    assert measured({**environment, "MALLOC_MMAP_THRESHOLD_": "65536"}) == pytest.approx(exact, rel=0.08)
-    assert 0.4 * predicted < measured(environment) < 1.1 * predicted
+    assert measured({**environment, "MALLOC_MMAP_THRESHOLD_": "65536"}) == pytest.approx(exact, rel=0.03)
+    assert 0.45 * predicted < measured(environment) < 1.1 * predicted
 
 
 def test_a_step_takes_memory_for_each_member_alike(forecaster: Forecaster) -> None:

@@ -40,7 +40,8 @@ def coefficients(truncation: Truncation, generator: torch.Generator, *leading: i
 def test_each_degree_of_the_anomaly_keeps_its_share(truncation: Truncation) -> None:
     generator = torch.Generator().manual_seed(0)
     mean = torch.randn(3, *GRID.shape, generator=generator, dtype=torch.float64)
-    kept = torch.rand(3, truncation.transform.degree + 1, generator=generator, dtype=torch.float64)
+    kept = torch.rand(3, truncation.shares, generator=generator, dtype=torch.float64)
+    kept[RAIN] = kept[RAIN, 0]
     waves = coefficients(truncation, generator, 2, 3)
     state = mean + truncation.transform.fields(waves)
     after = Persistence(truncation, mean, {None: kept})(state) - mean
@@ -51,7 +52,7 @@ def test_each_degree_of_the_anomaly_keeps_its_share(truncation: Truncation) -> N
 
 def test_winds_are_damped_as_smooth_fields(truncation: Truncation) -> None:
     """Times the cosine of latitude: solid rotation, u = cos(latitude), is of the degrees 0 and 2 then."""
-    zero, kept = torch.zeros(3, *GRID.shape), torch.ones(3, truncation.transform.degree + 1)
+    zero, kept = torch.zeros(3, *GRID.shape), torch.ones(3, truncation.shares)
     kept[:, 2] = 0.25
     cosine = torch.cos(torch.deg2rad(torch.tensor(GRID.latitude)))[:, None].expand(GRID.shape).float()
     after = Persistence(truncation, zero, {None: kept})(zero + cosine)[WIND] * cosine
@@ -77,11 +78,26 @@ def test_estimate_is_the_memory_of_an_autoregressive_process(truncation: Truncat
     share = torch.linspace(0.95, 0.05, degree + 1, dtype=torch.float64).expand(3, -1)
     found = estimated(truncation, mean, autoregressive(truncation, mean, share, 100))
     numbers = 400 * (2 * torch.arange(degree + 1) + 1)
-    error = (found[TEMPERATURE] - share[0]) / ((1 - share[0] ** 2) / numbers).sqrt()
+    error = (found[TEMPERATURE, :-1] - share[0]) / ((1 - share[0] ** 2) / numbers).sqrt()
     assert error.abs().max() < 4
     assert error.std() < 2
     weighted = (share[RAIN] * numbers).sum() / numbers.sum()
-    torch.testing.assert_close(found[RAIN], weighted.float().expand(degree + 1), rtol=0.03, atol=0.0)
+    torch.testing.assert_close(found[RAIN], weighted.float().expand(degree + 2), rtol=0.03, atol=0.0)
+
+
+def test_what_lies_beyond_the_harmonics_has_a_memory_of_its_own(truncation: Truncation) -> None:
+    def beyond(count: int) -> torch.Tensor:
+        rough = torch.randn(count, 3, *GRID.shape, generator=generator, dtype=torch.float64)
+        return rough - truncation(rough)
+
+    mean, generator = torch.zeros(3, *GRID.shape), torch.Generator().manual_seed(2)
+    first = beyond(400)
+    pair = (first, 0.8 * first + 0.6 * beyond(400))
+    kept = estimated(truncation, mean, [pair])
+    scalars_and_winds = [TEMPERATURE, WIND]
+    torch.testing.assert_close(kept[scalars_and_winds, -1], torch.full((2,), 0.8), rtol=0.02, atol=0.0)
+    stayed = Persistence(truncation, mean, {None: kept})(pair[0].float())[:, TEMPERATURE]
+    torch.testing.assert_close(stayed, kept[TEMPERATURE, -1] * first.float()[:, TEMPERATURE], rtol=1e-3, atol=1e-3)
 
 
 def test_estimate_is_between_none_and_all_also_of_what_never_changes(truncation: Truncation) -> None:

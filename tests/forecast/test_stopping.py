@@ -142,3 +142,46 @@ def test_a_module_is_loaded_to_its_end_first(listening, tmp_path: Path, monkeypa
     import_module("slow_to_load")
     with pytest.raises(KeyboardInterrupt):
         time.sleep(5)
+
+
+class Given:
+    """Something that takes a while to be given back to memory."""
+
+    whole = False
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        for _ in range(30):
+            time.sleep(0.01)
+        Given.whole = True
+
+
+def test_what_is_given_back_is_given_back_first(listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is raised there is printed by Python, and gone."""
+    monkeypatch.setattr(stopping, "SECONDS_TO_STOP", 1e5)
+    Stopping().listen()
+    given = Given()
+    del given
+    assert Given.whole
+    with pytest.raises(KeyboardInterrupt):
+        time.sleep(5)
+
+
+def test_what_is_never_given_back_is_ended(tmp_path: Path) -> None:
+    lines = (
+        "import time\nimport forecast.stopping as stopping\nstopping.SECONDS_TO_STOP = 0.5\n"
+        "class Stuck:\n    def __del__(self):\n        print('stuck', flush=True)\n        time.sleep(60)\n"
+        "stopping.Stopping().listen()\nstuck = Stuck()\ndel stuck\n"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", lines],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline() == "stuck\n"
+    running.terminate()
+    assert running.communicate(timeout=15)[1] == STOPPED + "\n"
+    assert running.returncode == 143

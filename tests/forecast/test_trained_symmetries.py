@@ -19,10 +19,8 @@ from forecast.rollout import rollout
 if TYPE_CHECKING:
     from forecast.forecaster import Forecaster
 
-ROUGHER = 3.0
-"""How much larger the short waves of a forecast may be than the truth's; measured 2.5 on one row, 1.9 on all others.
-
-There the season has waves too short for the harmonics, of which nothing stays (``forecast.persistence``)."""
+ROUGHER = 2.5
+"""How much larger the short waves of a forecast may be than the truth's; measured XX."""
 
 
 class Changes(NamedTuple):

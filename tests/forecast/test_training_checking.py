@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import zarr
+from safetensors.torch import save_file
 
 from data_pipeline.errors import CheckpointError, ConfigError, DataError, SphercastError
 from data_pipeline.grid import Grid
-from forecast.checkpoint import save_checkpoint
+from forecast.checkpoint import read_tensors, save_checkpoint
 from forecast.training.checking import check
 from forecast.training.distributed import World
 from forecast.training.loop import train
@@ -112,3 +113,16 @@ def test_nothing_is_trained_if_a_later_stage_cannot_be(run: Run, experiment: Mak
     assert outcome.code == 1
     assert outcome.err.startswith("sphercast: stage second: it starts with stage first, whose network is another (")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_half_trained_stage_has_is_checked(experiment: Make, store: TrainingStore) -> None:
+    """More steps than are asked for, and other samples than there are, before anything is read."""
+    path = train(experiment(), progress=False)
+    path.unlink()
+    with pytest.raises(CheckpointError, match="run has 6 steps, the config asks for 5; raise it, or empty the folder"):
+        check({"run": experiment(training__steps=5)})
+    state = next(iter(sorted(path.parent.glob("state-*"), reverse=True)))
+    metadata, tensors = read_tensors(state)
+    save_file(tensors, state, metadata={**metadata, "samples": "7"})
+    with pytest.raises(CheckpointError, match="learnt from 7 samples, the stores hold"):
+        check({"run": experiment()})

@@ -10,6 +10,7 @@ import torch
 
 from data_pipeline.errors import CheckpointError
 from forecast.checkpoint import save_checkpoint
+from forecast.global_means import clock
 from forecast.training.checking import check
 from forecast.training.climate import STUDIED, spread_samples
 from forecast.training.preparing import prepare
@@ -52,20 +53,14 @@ def test_what_is_found_is_always_the_same(experiment: Make) -> None:
 
 def test_samples_are_of_all_hours_and_seasons(experiment: Make) -> None:
     prepared = prepare(experiment())
-    count = sum(len(sample.current) for sample in spread_samples(prepared.samples))
+    forcings = torch.cat([sample.forcings[0] for sample in spread_samples(prepared.samples)])
+    count = len(forcings)
     assert 0.9 * min(len(prepared.samples), STUDIED) <= count <= STUDIED
-
-
-def test_mirrored_worlds_are_alike(experiment: Make) -> None:
-    made = prepare(experiment(training__mirror=True)).learner.forecaster
-    assert made.persistence
-    signs, _, _ = made.mirror_signs
-    anomaly = (made.persistence.mean - made.normalizer.mean) / made.normalizer.std
-    whole = prepare(experiment()).learner.forecaster
-    assert whole.persistence
-    other = (whole.persistence.mean - whole.normalizer.mean) / whole.normalizer.std
-    lopsided = [(field - signs * field.flip(-2)).square().mean() for field in (anomaly, other)]
-    assert lopsided[0] < lopsided[1]
+    cosine, sine, *day = clock(forcings, 12).unbind(-1)
+    turns = torch.atan2(sine, cosine).diff()
+    assert 0 <= turns.min() < turns.max() < 6 * turns.mean(), "all along the year, and in order"
+    noon = (torch.stack(day, -1) @ torch.stack(day)[:, 0]) > 0
+    assert 0.4 * count < noon.sum() < 0.6 * count
 
 
 def test_without_damping_nothing_is_known(experiment: Make) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from data_pipeline.errors import CheckpointError
+from data_pipeline.errors import CheckpointError, FormatError
 from forecast.checkpoint import load_checkpoint, provenance, read_tensors
 from forecast.config import load_experiment
 from forecast.training import loop
@@ -55,7 +56,7 @@ def test_digest_leaves_out_what_may_change(experiment: Make) -> None:
         {"residence": "disk"}, {"compile": True}, {"checkpointing": True}, {"flat_cache": "cache"},
     ]  # fmt: skip
     other: list[dict[str, Any]] = [
-        {"seed": 1}, {"batch_size": 8}, {"accumulate": 2}, {"optimizer": "muon"}, {"mirror": True},
+        {"seed": 1}, {"batch_size": 8}, {"accumulate": 2}, {"optimizer": "muon"}, {"mirror": True}, {"rotate": True},
         {"start": "planet"}, {"more_stores": ["more.zarr"]},
     ]  # fmt: skip
     own = digest(experiment())
@@ -117,8 +118,18 @@ def test_a_finished_training_is_passed_over(
         train(experiment(**STAGES, training__steps=7).stage("second"), progress=False)
     with pytest.raises(CheckpointError, match="has 6 steps, the config asks for 5; raise it, or empty the folder"):
         train(experiment(**STAGES, training__steps=5).stage("second"), progress=False)
-    with pytest.raises(CheckpointError, match=r"checkpoint.safetensors was trained with another config; remove"):
+    with pytest.raises(CheckpointError, match=r"with another config: training.seed was 0, now 1; remove"):
         train(experiment(**STAGES, training__seed=1).stage("second"), progress=False)
+
+
+def test_a_checkpoint_of_another_version_is_not_overwritten(trained: Experiment) -> None:
+    path = trained.stage("second").training.folder / "checkpoint.safetensors"
+    metadata, tensors = read_tensors(path)
+    save_file(tensors, path, metadata={**metadata, "format": "sphercast checkpoint 1"})
+    before = path.read_bytes()
+    with pytest.raises(FormatError, match=r"checkpoint.safetensors has format 'sphercast checkpoint 1', expected"):
+        train(trained.stage("second"), progress=False)
+    assert path.read_bytes() == before
 
 
 def test_a_damaged_checkpoint_counts_as_absent(trained: Experiment) -> None:
@@ -166,11 +177,15 @@ def test_refuses_to_go_on_from_another_start(trained: Experiment, experiment: Ma
     assert first.training.folder != second.training.folder
 
 
-def test_goes_on_without_its_start(trained: Experiment) -> None:
+@pytest.mark.parametrize("damaged", [True, False])
+def test_goes_on_without_its_start(trained: Experiment, damaged: bool) -> None:
     first, second = (trained.stage(name).training.folder for name in trained.stages)
     before, start = left_by(second), weights_sha256(first / "checkpoint.safetensors")
     half_trained(second)
-    shutil.rmtree(first)
+    if damaged:
+        (first / "checkpoint.safetensors").write_bytes(b"no more")
+    else:
+        shutil.rmtree(first)
     train(trained.stage("second"), progress=False)
     assert left_by(second) == before
     assert provenance(second / "checkpoint.safetensors")["start_sha256"] == start

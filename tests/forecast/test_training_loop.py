@@ -117,7 +117,7 @@ def slopes(run: Run, monkeypatch: pytest.MonkeyPatch, step: int) -> tuple[torch.
 @pytest.mark.parametrize("kind", OBJECTIVES)
 def test_a_batch_in_parts_is_the_whole_batch(experiment: Make, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """To rounding: the same noise for each sample, in each member."""
-    changes = {**OBJECTIVES[kind], "training__mirror": True, "training__clip_norm": 1e9}
+    changes = {**OBJECTIVES[kind], "training__mirror": True, "training__rotate": True, "training__clip_norm": 1e9}
     whole = begun(experiment(**changes))
     parts = begun(experiment(**changes, training__accumulate=2))
     (loss, expected), (summed, got) = (slopes(run, monkeypatch, 4) for run in (whole, parts))

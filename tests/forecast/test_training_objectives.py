@@ -11,7 +11,7 @@ import torch
 from data_pipeline.dataset import Request
 from data_pipeline.grid import Grid
 from forecast.harmonics import SphericalTransform
-from forecast.training.objectives import FAINTEST, crps_loss, degree_std, denoising_loss, mean_loss, mirrored
+from forecast.training.objectives import FAINTEST, crps_loss, degree_std, denoising_loss, mean_loss
 from forecast.training.randomness import StepRandom
 from forecast.training.scores import almost_fair_crps
 from tests.forecast.trainings import (
@@ -47,7 +47,6 @@ def silent(run: Run) -> Run:
     """
     head: Any = run.denoiser.network.head  # type: ignore[union-attr]
     torch.nn.init.zeros_(head.weight)
-    torch.nn.init.zeros_(head.bias)
     own = replace(run.learner.forecaster, global_means=None)
     return replace(run, learner=run.learner._replace(forecaster=own))
 
@@ -57,31 +56,6 @@ def loss_of(run: Run, task: Task, step: int = 0) -> torch.Tensor:
 
 
 # tasks
-
-
-def test_mirroring_twice_changes_nothing_and_once_every_second_sample(experiment: Make) -> None:
-    run = begun(experiment(**OBJECTIVES["mean"]))
-    task, forecaster = task_of(run, Request(INDICES, 2)), run.learner.forecaster
-    once = mirrored(task, forecaster)
-    twice = mirrored(once, forecaster)
-    for fields, first, second in zip((*task.sample, task.static), (*once.sample, once.static),
-                                     (*twice.sample, twice.static), strict=True):  # fmt: skip
-        assert torch.equal(second, fields)
-        assert torch.equal(first[..., ::2, :, :, :], fields[..., ::2, :, :, :])
-        assert not torch.equal(first[..., 1, :, :, :], fields[..., 1, :, :, :])
-
-
-def test_northward_wind_in_the_north_becomes_southward_wind_in_the_south(experiment: Make) -> None:
-    run = begun(experiment())
-    task, forecaster = task_of(run, Request(INDICES)), run.learner.forecaster
-    names, got = forecaster.channels.names, mirrored(task, run.learner.forecaster)
-    for name, was, now in zip(names, task.sample.current[1], got.sample.current[1], strict=True):
-        assert torch.equal(now, was.flip(-2) * (-1 if name.startswith("v_") else 1))
-    sun, *year = got.sample.forcings[0, 1]
-    assert torch.equal(sun, task.sample.forcings[0, 1, 0].flip(-2))
-    assert all(torch.equal(now, -was) for now, was in zip(year, task.sample.forcings[0, 1, 1:], strict=True))
-    torch.testing.assert_close(got.static[1, -2:], forecaster.static[-2:], rtol=0, atol=1e-6)  # latitude stays
-    assert torch.equal(got.static[1, -3], forecaster.static[-3].flip(-2))
 
 
 def test_repeated_samples_stand_block_by_block(experiment: Make) -> None:
@@ -101,6 +75,17 @@ def test_rows_are_those_of_all_fields(experiment: Make) -> None:
     pairs = zip((*got.sample, got.static), (*part.sample, part.static), strict=True)
     assert all(torch.equal(left, right) for left, right in pairs)
     assert task_of(run, Request(INDICES, hours=24)).rows(0, 1).hours == 24
+
+
+def test_turns_go_with_their_samples(experiment: Make) -> None:
+    run = begun(experiment(**OBJECTIVES["mean"]))
+    every_second, columns = torch.tensor([False, True, False]), torch.tensor([5, 6, 7])
+    task = task_of(run, Request(INDICES))._replace(turn=run.learner.forecaster.turn(every_second, columns))
+    repeated, part = task.repeated(2).turn, task.rows(1, 3).turn
+    assert repeated
+    assert part
+    assert (repeated.columns.tolist(), repeated.mirrored.tolist()) == ([5, 6, 7, 5, 6, 7], 2 * every_second.tolist())
+    assert (part.columns.tolist(), part.mirrored.tolist()) == ([6, 7], [True, False])
 
 
 # rollouts

@@ -12,7 +12,9 @@ import pytest
 
 from data_pipeline.errors import CheckpointError
 from forecast.config import load_experiment
-from forecast.training.loop import train
+from forecast.training.identity import origin
+from forecast.training.loop import Run, train
+from forecast.training.preparing import prepare
 from tests.forecast.trainings import EVERYTHING, OBJECTIVES, left_by, log, run_in_one_thread, states
 
 if TYPE_CHECKING:
@@ -123,9 +125,20 @@ def test_torn_line_of_the_log_is_written_anew(experiment: Callable[..., Experime
 
 def test_refuses_the_state_of_another_config(experiment: Callable[..., Experiment]) -> None:
     folder = train(experiment(), progress=False).parent
-    with pytest.raises(CheckpointError, match=r"another config; remove .*run, or set another 'folder'"):
+    said = r"another config: training.learning_rate was 0.\d+, now 0.5; remove .*run, or set another 'folder'"
+    with pytest.raises(CheckpointError, match=said):
         train(experiment(training__learning_rate=0.5), progress=False)
     assert len(states(folder)) == 2
+
+
+def test_refuses_to_go_on_with_other_samples(experiment: Callable[..., Experiment]) -> None:
+    config = experiment()
+    path = train(config, progress=False)
+    path.unlink()
+    count = len(prepare(config).samples)
+    run = Run.begin(prepare(config), config.training, {**origin(config), "samples": str(count + 2)})
+    with pytest.raises(CheckpointError, match=f"from {count} samples, the stores hold {count + 2} now; remove .*run"):
+        run._restore()
 
 
 def test_refuses_a_state_that_is_none(experiment: Callable[..., Experiment]) -> None:

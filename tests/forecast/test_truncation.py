@@ -65,3 +65,32 @@ def test_sums_over_time_are_kept_whole(grid: Grid) -> None:
     rain = channels.names.index("total_precipitation")
     assert torch.equal(truncated[:, rain], fields[:, rain])
     assert not torch.allclose(truncated[:, 1 - rain], fields[:, 1 - rain], atol=0.1)
+
+
+@GRIDS
+def test_parts_keep_their_shares_and_add_up(grid: Grid) -> None:
+    """The degrees, and what is beyond them; products of parts are those of the whole."""
+    channels = Channels.of({"u_component_of_wind": [850], "2m_temperature": None, "total_precipitation": None})
+    truncation = Truncation(channels, grid)
+    fields, others = torch.randn(2, 4, 3, *grid.shape, dtype=torch.float64)
+    smooth, kept = truncation(fields), torch.rand(3, truncation.shares, dtype=torch.float64)
+    left = truncation(fields, kept)
+    wind, temperature, rain = (channels.names.index(name) for name in (
+        "u_component_of_wind_850", "2m_temperature", "total_precipitation"))  # fmt: skip
+    for number in (wind, temperature):
+        expected = truncation(smooth, kept)[:, number] + kept[number, -1] * (fields - smooth)[:, number]
+        torch.testing.assert_close(left[:, number], expected, rtol=1e-9, atol=1e-9)
+    areas, cosine = (torch.from_numpy(each)[:, None] for each in (
+        grid.area_weights(), np.cos(np.deg2rad(grid.latitude))))  # fmt: skip
+    products = truncation.products(fields, others)
+    waves, other_waves = truncation.coefficients(fields), truncation.coefficients(others)
+    for number, scale in ((wind, cosine), (temperature, torch.ones_like(cosine))):
+        rest, other = ((each - truncation(each))[:, number] * scale for each in (fields, others))
+        torch.testing.assert_close(products[:, number, -1], (rest * other * areas).mean((-2, -1)))
+        for degree in (0, 1, 5):
+            which = slice(degree**2, (degree + 1) ** 2)
+            expected = (waves * other_waves)[:, number, which].sum(-1)
+            torch.testing.assert_close(products[:, number, degree], expected)
+    whole = (fields * fields * areas)[:, rain].mean((-2, -1))
+    torch.testing.assert_close(truncation.products(fields, fields)[:, rain, 0], whole, rtol=0.1, atol=0.0)
+    assert (products[:, rain] == products[:, rain, :1]).all()

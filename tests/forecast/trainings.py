@@ -31,7 +31,8 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 """Changes of the small experiment."""
 
 EVERYTHING: dict[str, Any] = {
-    "model__other_step_hours": [24], "model__dropout": 0.1, "training__mirror": True, "training__accumulate": 2,
+    "model__other_step_hours": [24], "model__dropout": 0.1, "training__mirror": True, "training__rotate": True,
+    "training__accumulate": 2,
 }  # fmt: skip
 """More changes: all that a resumed run must go on with."""
 
