@@ -19,7 +19,8 @@ def difference(place: str, old: Any, new: Any) -> tuple[str, Any, Any]:
     """
     if isinstance(old, dict) and isinstance(new, dict):
         key = next(key for key in {**new, **old} if old.get(key, _ABSENT) != new.get(key, _ABSENT))
-        return difference(f"{place}, {key}", old.get(key, _ABSENT), new.get(key, _ABSENT))
+        missing = _ABSENT if old.get(key) is new.get(key) is None else None
+        return difference(f"{place}, {key}", old.get(key, missing), new.get(key, missing))
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         number = next(number for number, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1])
         name = new[number].get("name", number) if isinstance(new[number], dict) else number

@@ -28,9 +28,11 @@ MODELS: dict[str, dict[str, Any]] = {
 COARSEST = 4
 
 
-def network(name: str, *, random: bool = True, signs: list[int] = SIGNS, **model: Any) -> torch.nn.Module:
+def network(
+    name: str, *, random: bool = True, signs: list[int] = SIGNS, seed: int = 0, **model: Any
+) -> torch.nn.Module:
     """The network of this name, with other values of the model; ``random`` weights also where it starts with zeros."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     made = NETWORKS[name](signs, 3, ModelConfig(**{"step_hours": 24, **MODELS[name], **model}))
     if random:
         randomise(made)

@@ -19,8 +19,8 @@ from forecast.rollout import rollout
 if TYPE_CHECKING:
     from forecast.forecaster import Forecaster
 
-ROUGHER = 2.5
-"""How much larger the short waves of a forecast may be than the truth's; measured XX."""
+ROUGHER = 1.6
+"""How much larger the short waves of a forecast may be than the truth's; measured 1.26 on one row, 1.22 on all others."""
 
 
 class Changes(NamedTuple):
@@ -80,7 +80,7 @@ def test_truncation_takes_little_of_the_truth(planet: Forecaster, changes: Chang
 
 
 def test_rolling_by_one_cell_nearly_commutes(planet: Forecaster) -> None:
-    """All inputs rolled. By the coarsest cell, 4, it commutes; by 1, the change of a day differs by 6 to 8 %."""
+    """All inputs rolled. By the coarsest cell, 4, it commutes; by 1, the change of a day differs by 6 %."""
     initial = initial_state(planet, open_states(SAMPLE), np.datetime64("2001-01-14", "ns"))
     forcing = torch.from_numpy(forcings(initial.time + planet.step_length, planet.step_length, planet.grid))
     known = planet.known(initial.previous[None], initial.current[None], forcing)
@@ -91,7 +91,8 @@ def test_rolling_by_one_cell_nearly_commutes(planet: Forecaster) -> None:
     def change(cells: int) -> Tensor:
         """Of the rolled world, rolled back."""
         mean = planet.persistence.mean.roll(cells, -1)
-        turned = replace(planet, persistence=replace(planet.persistence, mean=mean), global_means=None)
+        upright = planet.sampler.model_copy(update={"turned": False})
+        turned = replace(planet, persistence=replace(planet.persistence, mean=mean), global_means=None, sampler=upright)
         after = turned.advance(initial.current.roll(cells, -1), known.roll(cells, -1), noise.roll(cells, -1))
         return (after.roll(-cells, -1) - initial.current) / planet.normalizer.tendency_std
 

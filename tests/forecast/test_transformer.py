@@ -45,13 +45,17 @@ def test_a_constant_field_is_the_same_at_every_longitude_but_not_latitude() -> N
 
 @pytest.mark.parametrize("patch", [2, 4])
 def test_no_seams_between_patches(patch: int) -> None:
-    """Neighbouring cells of two patches differ no more than those of one: half of one patch's window is the other's."""
-    torch.manual_seed(0)
-    made = network("transformer", patch=patch, widths=(32,)).double()
-    fields = smooth_fields(Grid.gaussian(32, 64), 4, 5, degree=8)
-    with torch.inference_mode():
-        out = made(fields, condition(4, torch.float64))
-    jumps = out.diff(dim=-1, append=out[..., :1]).square().unflatten(-1, (-1, patch)).mean((0, 1, 2, 3))
+    """Neighbouring cells of two patches differ no more than those of one: half of one patch's window is the other's.
+
+    In the mean of random networks, of which single ones have from 1.0 to 1.4 times as much with patches of 4.
+    """
+    jumps = torch.zeros(patch, dtype=torch.float64)
+    for seed in range(12):
+        made = network("transformer", seed=seed, patch=patch, widths=(32,)).double()
+        with torch.inference_mode():
+            out = made(smooth_fields(Grid.gaussian(32, 64), 4, 5, degree=8), condition(4, torch.float64))
+        each = out.diff(dim=-1, append=out[..., :1]).square().unflatten(-1, (-1, patch)).mean((0, 1, 2, 3))
+        jumps += each / each.mean()
     within, across = jumps[:-1], jumps[-1]
     assert across < 1.25 * within.mean()
 
