@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from forecast.forecaster import Forecaster
 
 ROUGHER = 1.6
-"""How much larger the short waves of a forecast may be than the truth's; measured 1.26 on one row, 1.22 on all others."""
+"""How much larger the short waves of a forecast may be than the truth's; measured 1.26 on one row, else 1.22."""
 
 
 class Changes(NamedTuple):
