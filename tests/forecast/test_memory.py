@@ -56,12 +56,16 @@ def planet() -> Forecaster:
 def test_prediction_is_what_is_measured(
     planet: Forecaster, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without holes in the heap to the per cent; with them at most what is predicted, and nearly half of it."""
+    """Without holes in the heap to the per cent; with them at most what is predicted.
+
+    How many holes there are is luck: of six processes one had none, and the others took .65 to .77 of the prediction.
+    """
     predicted = (step_bytes(planet, MANY) - step_bytes(planet, FEW)) / (MANY - FEW)
     monkeypatch.setattr(memory, "_HEAP", 0)
     exact = (step_bytes(planet, MANY) - step_bytes(planet, FEW)) / (MANY - FEW)
     assert measured({**environment, "MALLOC_MMAP_THRESHOLD_": "65536"}) == pytest.approx(exact, rel=0.03)
-    assert 0.45 * predicted < measured(environment) < 1.1 * predicted
+    assert exact < predicted <= 2.5 * exact
+    assert measured(environment) < 1.1 * predicted
 
 
 def test_a_step_takes_memory_for_each_member_alike(forecaster: Forecaster) -> None:
