@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.study_scores import scores_of
 from data_pipeline.forcings import forcings
-from data_pipeline.times import HOUR
+from data_pipeline.times import HOUR, hour_of_day
 from forecast.harmonics import SphericalTransform
 
 if TYPE_CHECKING:
@@ -101,23 +101,29 @@ def rollout(forecaster: Forecaster, test: Trial, ensemble: Ensemble) -> Iterator
 
     for step in range(1, test.days * 24 // length + 1):
         ends = [forcings(now + step * length * HOUR, length * HOUR, forecaster.grid) for now in times]
-        forcing = torch.from_numpy(np.stack(ends)).to(device)[torch.arange(count).repeat_interleave(members)]
-        state = _advanced(forecaster, (past[0], past[-1], forcing), cache(draw), ensemble)
+        hours = hour_of_day(times + step * length * HOUR)
+        forcing, hour = (
+            torch.from_numpy(each).to(device).repeat_interleave(members, 0) for each in (np.stack(ends), hours)
+        )
+        state = _advanced(forecaster, (past[0], past[-1], forcing, hour), cache(draw), ensemble)
         past = [*past[1:], state]
         yield state.unflatten(0, (count, members))  # type: ignore[no-untyped-call]
 
 
 def _advanced(
-    forecaster: Forecaster, known: tuple[Tensor, Tensor, Tensor], noise: Callable[[int], Tensor], ensemble: Ensemble
+    forecaster: Forecaster, known: tuple[Tensor, ...], noise: Callable[[int], Tensor], ensemble: Ensemble
 ) -> Tensor:
-    """The states after ``known`` (before, now, forcing), part by part; ``noise(k)`` is for all states, the first -1."""
+    """The states after ``known`` (before, now, forcing, hour), part by part.
+
+    ``noise(k)`` is for all states, the first -1.
+    """
     out = []
     for first in range(0, len(known[0]), ensemble.at_once):
         part = slice(first, first + ensemble.at_once)
-        before, now, forcing = (values[part] for values in known)
+        before, now, forcing, hour = (values[part] for values in known)
         drawn = partial(_part_of, noise, part)
         inputs = forecaster.known(before, now, forcing)
-        out.append(forecaster.advance(now, inputs, drawn(-1), hours=ensemble.hours, fresh=drawn))
+        out.append(forecaster.advance(now, inputs, drawn(-1), hour, hours=ensemble.hours, fresh=drawn))
     return torch.cat(out)
 
 

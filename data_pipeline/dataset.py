@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from itertools import tee
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from data_pipeline.flat_cache import flatten
 from data_pipeline.forcings import FORCING_NAMES, forcings
 from data_pipeline.loading import Buffers, HeldStates, default_threads, in_turn, load
 from data_pipeline.residence import Residence, choose_residence, free_memory
-from data_pipeline.times import HOUR
+from data_pipeline.times import HOUR, hour_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,13 +42,15 @@ class Request(NamedTuple):
 class Sample(NamedTuple):
     """Physical states (batch, channel, latitude, longitude) one step apart, and what is to be forecast from them.
 
-    ``following`` and ``forcings``, those of the steps, have the step as their first dimension.
+    ``following`` and ``forcings``, those of the steps, have the step as their first dimension; ``hour`` (step, batch)
+    is the hour of the day, UTC, at the end of each step.
     """
 
     previous: Tensor
     current: Tensor
     following: Tensor
     forcings: Tensor
+    hour: Tensor
 
 
 class StoreDataset:
@@ -154,11 +157,11 @@ class StoreDataset:
         positions = torch.from_numpy(self._positions(request))
         states = self._held[positions.to(self._held.device)].to(self.device)
         if self.residence == "device":
-            return self._sample(states, self._table(request)[positions[2:].to(self.device)])
+            return self._sample(states, self._table(request)[positions[2:].to(self.device)], positions.numpy())
         known = np.empty((*positions[2:].shape, *self._forcings.shape), self._forcings.dtype)
         for place, out in zip(self._known(request).ravel(), known.reshape(-1, *known.shape[2:]), strict=True):
             self._forcings.read_into(int(place), out)
-        return self._sample(states, torch.from_numpy(known).to(self.device))
+        return self._sample(states, torch.from_numpy(known).to(self.device), positions.numpy())
 
     def batches(self, order: Iterable[Request]) -> Iterator[Sample]:
         """``batch`` of each element of ``order``, in turn; from memory and disk, the next ones are read meanwhile.
@@ -172,11 +175,13 @@ class StoreDataset:
 
     def _read(self, order: Iterable[Request]) -> Iterator[Sample]:
         """Threads fill memory, for a GPU pinned memory, from which it copies while it computes."""
-        places = ((self._positions(request) + self._first, self._known(request)) for request in order)
-        for arrays in load((self._stored, self._forcings), places, threads=self._threads, buffers=self._buffers):
+        order, ahead = tee(order)
+        places = ((self._positions(request) + self._first, self._known(request)) for request in ahead)
+        loaded = load((self._stored, self._forcings), places, threads=self._threads, buffers=self._buffers)
+        for request, arrays in zip(order, loaded, strict=True):
             states, known = (torch.from_numpy(array).to(self.device, non_blocking=True) for array in arrays)
             copied = torch.cuda.current_stream(self.device).record_event() if self.device.type == "cuda" else None
-            yield self._sample(states, known)
+            yield self._sample(states, known, self._positions(request))
             if copied:
                 copied.synchronize()  # before the threads may write where it copies from
 
@@ -209,12 +214,13 @@ class StoreDataset:
             self._tables[lags] = torch.from_numpy(table).to(self.device)
         return self._tables[lags]
 
-    def _sample(self, states: Tensor, known: Tensor) -> Sample:
+    def _sample(self, states: Tensor, known: Tensor, positions: NDArray[np.int64]) -> Sample:
         """Of stored ``states`` (2 + steps, batch, channel, latitude, longitude)."""
+        hour = torch.from_numpy(hour_of_day(self.times[positions[2:]])).to(self.device)
         if self._scaling:
             scale, offset = self._scaling
             states = states.float().mul_(scale).add_(offset)  # in two roundings, as numpy does: no fused operation
-        return Sample(states[0], states[1], states[2:], known)
+        return Sample(states[0], states[1], states[2:], known, hour)
 
 
 @dataclass(frozen=True)

@@ -66,5 +66,6 @@ class JoinedDataset:
 
 def _joined(samples: Sequence[Sample], places: Tensor) -> Sample:
     """Each sample of the batch where it was asked for."""
-    columns = zip(*samples, strict=True)
-    return Sample(*(torch.cat(parts, dim=-4)[..., places, :, :, :] for parts in columns))
+    columns = zip(*(sample._replace(hour=sample.hour[..., None, None, None]) for sample in samples), strict=True)
+    joined = Sample(*(torch.cat(parts, dim=-4)[..., places, :, :, :] for parts in columns))
+    return joined._replace(hour=joined.hour[..., 0, 0, 0])

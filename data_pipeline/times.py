@@ -37,6 +37,16 @@ def whole_hours(times: NDArray[np.datetime64], epoch: np.datetime64) -> NDArray[
     return (since // HOUR).astype(np.int64)
 
 
+def hour_of_day(times: NDArray[np.datetime64]) -> NDArray[np.float32]:
+    """Hours since midnight, UTC.
+
+    >>> hour_of_day(np.array(["1969-12-31T18", "2001-01-05T06:30"], "datetime64[ns]")).tolist()
+    [18.0, 6.5]
+    """
+    hours: NDArray[np.float32] = ((times - times.astype("datetime64[D]")) / HOUR).astype(np.float32)
+    return hours
+
+
 def shown(time: np.datetime64) -> str:
     """A time for a message, with minutes only where there are any.
 

@@ -117,12 +117,15 @@ def perturbation_of(kind: str | None, amplitude: float | None, lag: int | None) 
 def loaded(
     checkpoint: str, device: str | None, data: str, perturbation: Perturbation | None
 ) -> tuple[Forecaster, Origin, dict[str, str]]:
-    """The forecaster on its device, where the forecast comes from, and what the checkpoint says of itself."""
+    """The forecaster on its device, where the forecast comes from, and what the checkpoint says of itself.
+
+    Not its config, which is long; the checkpoint's sha256 tells which it is.
+    """
     path = find_checkpoint(checkpoint)
     forecaster = load_checkpoint(path).to(choose_device(device))
     said = provenance(path)
     origin = Origin(path.name, said["sha256"], data, *described(perturbation))
-    return forecaster, origin, {f"checkpoint_{key}": value for key, value in said.items()}
+    return forecaster, origin, {f"checkpoint_{key}": value for key, value in said.items() if key != "config"}
 
 
 def stepping_of(forecaster: Forecaster, step_hours: int | None, output_hours: int | None) -> Stepping | None:

@@ -16,9 +16,12 @@ def difference(place: str, old: Any, new: Any) -> tuple[str, Any, Any]:
     ('outputs, f.nc, keep_bits', None, 7)
     >>> difference("variables", {}, {"2m_temperature": None})
     ('variables, 2m_temperature', 'absent', None)
+    >>> difference("objective", {"alpha": 1, "kind": "crps"}, {"kind": "mean", "norm": "mse"})
+    ('objective, kind', 'crps', 'mean')
     """
     if isinstance(old, dict) and isinstance(new, dict):
-        key = next(key for key in {**new, **old} if old.get(key, _ABSENT) != new.get(key, _ABSENT))
+        differing = [key for key in {**new, **old} if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
+        key = min(differing, key=lambda key: (key not in old or key not in new, key != "kind"))  # of several, the cause
         missing = _ABSENT if old.get(key) is new.get(key) is None else None
         return difference(f"{place}, {key}", old.get(key, missing), new.get(key, missing))
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):

@@ -15,6 +15,7 @@ from torch import Tensor
 from data_pipeline.errors import DataError
 from data_pipeline.forcings import FORCING_MIRROR_SIGNS, FORCING_NAMES, forcings
 from data_pipeline.grid import COORDINATE_TOLERANCE
+from data_pipeline.times import hour_of_day
 from forecast.denoiser import Denoiser
 from forecast.global_means import clock
 from forecast.networks import NETWORKS
@@ -105,13 +106,17 @@ class Forecaster:
         length = np.timedelta64(hours or self.model.step_hours, "h")
         forcing = torch.from_numpy(forcings(time + length, length, self.grid)).to(current.device)
         known = self.known(previous, current, forcing)
-        return self.advance(current, known, noise, hours=hours, fresh=fresh)
+        hour = torch.from_numpy(hour_of_day(np.array([time + length]))).to(current.device)
+        return self.advance(current, known, noise, hour, hours=hours, fresh=fresh)
 
     def advance(
-        self, current: Tensor, known: Tensor, noise: Tensor, *, hours: int | None = None,
+        self, current: Tensor, known: Tensor, noise: Tensor, hour: Tensor, *, hours: int | None = None,
         fresh: Callable[[int], Tensor] | None = None, turn: Turn | None = None,
     ) -> Tensor:  # fmt: skip
-        """As ``step``, of ``known`` inputs, and by a network that sees a turned world; gradients go through it."""
+        """As ``step``, of ``known`` inputs, and by a network that sees a turned world; gradients go through it.
+
+        ``hour`` (batch,) or (1,) is the hour of the day, UTC, at the end of the step.
+        """
         hours = None if hours == self.model.step_hours else hours
         if self.sampler.turned:
             turn = self.turn(*drawn(two_numbers(noise), self.grid.shape[1]))
@@ -120,7 +125,7 @@ class Forecaster:
         if self.global_means:
             normal = one_number_each(noise, len(self.channels)) * (self.sampler.name != "mean")
             length, first = hours or self.model.step_hours, self.model.past_states * len(self.channels)
-            times = clock(known[:, first : first + len(FORCING_NAMES)], length)
+            times = clock(known[:, first : first + len(FORCING_NAMES)], hour)
             after = self.global_means.imposed(after, current, times, length, normal)
         return after.maximum(self._minimum)
 

@@ -25,7 +25,7 @@ CYCLE = 7
 LONGEST_GAP = math.pi / 2
 """Of the year's phase between samples: where a season is missing, none is fitted."""
 FAINTEST = 0.05
-"""Of the strongest pattern in a fit: two hours of a day, 12 apart, say nothing of those between."""
+"""Of the strongest pattern in a fit: what hardly tells samples apart says nothing of others."""
 MOST = 2.0
 """By which what cannot be negative is multiplied or divided in a step."""
 
@@ -97,19 +97,15 @@ class GlobalMeans:
         return torch.where(self.positive, factor * after, after + (expected - means) * self.pattern)
 
 
-def clock(forcings: Tensor, hours: int) -> Tensor:
+def clock(forcings: Tensor, hour: Tensor) -> Tensor:
     """Cosine and sine of the year's phase and of the day's at the end of a step: (batch, 4).
 
-    ``forcings`` (batch, FORCING_NAMES, latitude, longitude) are those of the step. The sun's longitude tells the time
-    of the day; in whole days it has gone around, and the day's phase is 0, 0.
+    ``forcings`` (batch, FORCING_NAMES, latitude, longitude) are those of the step; ``hour`` (batch,) or (1,) is that of
+    the day, UTC, at its end.
     """
-    first = FORCING_NAMES.index("cos_year")
-    year, day = forcings[:, first : first + 2, 0, 0], torch.zeros_like(forcings[:, :2, 0, 0])
-    if hours % HOURS_OF_A_DAY:
-        wave = torch.fft.rfft(forcings[:, FORCING_NAMES.index("solar_radiation")].sum(-2))[:, 1]
-        middle = torch.view_as_real(wave / wave.abs())
-        day = _turned(middle, math.pi * hours / HOURS_OF_A_DAY)
-    return torch.cat([year, day], dim=1)
+    first, phase = FORCING_NAMES.index("cos_year"), hour * (2 * math.pi / HOURS_OF_A_DAY)
+    year, day = forcings[:, first : first + 2, 0, 0], torch.stack([phase.cos(), phase.sin()], dim=-1)
+    return torch.cat([year, day.expand_as(year)], dim=1)
 
 
 def earlier(clock: Tensor, hours: int) -> Tensor:
@@ -134,12 +130,13 @@ def cycle_of(means: Tensor, clock: Tensor) -> Tensor:
     """The least-squares fit (channel, CYCLE) of global means (sample, channel); without seasons where one is missing.
 
     A cycle that was fitted to a part of the year would go anywhere in the rest of it. So would one of hours that are
-    not there: what hardly tells samples apart is left out.
+    not there: of samples of one hour, or of two that are 12 apart, what hours have in common is the mean's.
     """
     columns = waves(clock.double())
     phase = torch.atan2(columns[:, 2], columns[:, 1]).sort().values
     gaps = torch.diff(phase, append=phase[:1] + 2 * math.pi)
     columns[:, 1:5] *= bool(gaps.max() < LONGEST_GAP)
+    columns[:, 5:] *= columns[:, 5:].std(0, correction=0) > FAINTEST
     middle = means.double().mean(0)
     fit: Tensor = torch.linalg.pinv(columns, rtol=FAINTEST)
     cycle = (fit @ (means.double() - middle)).T

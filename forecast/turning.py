@@ -45,7 +45,7 @@ class Turn(NamedTuple):
 
 def drawn(numbers: Tensor, columns: int) -> tuple[Tensor, Tensor]:
     """Mirrored or not, and rolled by how many of all ``columns``: each as likely, of normal numbers (batch, 2)."""
-    mirrored, share = numbers[:, 0] > 0, torch.special.ndtr(numbers[:, 1])
+    mirrored, share = numbers[:, 0] > 0, torch.special.ndtr(numbers[:, 1].double())
     return mirrored, (share * columns).long().clamp(max=columns - 1)
 
 

@@ -87,7 +87,9 @@ def _global_means(forecaster: Forecaster, spread: Spread) -> GlobalMeans:
 
     def memory(hours: int) -> Memory:
         samples = ((one, one.following[0]) for one in spread(None if hours == own else hours))
-        rows = [(means(one.current), means(after), clock(one.forcings[0], hours).double()) for one, after in samples]
+        rows = [
+            (means(one.current), means(after), clock(one.forcings[0], one.hour[0]).double()) for one, after in samples
+        ]
         before, after, now = (torch.cat(column) for column in zip(*rows, strict=True))
         then = earlier(now, hours)
         cycle = cycle_of(torch.cat([before, after]), torch.cat([then, now]))

@@ -100,8 +100,8 @@ def is_finished(experiment: Experiment) -> bool:
     path = config.folder / CHECKPOINT
     try:
         said = provenance(path)
-    except FormatError:
-        raise
+    except FormatError as error:
+        raise FormatError(f"{str(error).split(';', 1)[0]}; remove {config.folder}, or set another 'folder'") from error
     except CheckpointError:
         return False
     require_same_origin(said, origin(experiment), path)

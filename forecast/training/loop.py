@@ -225,7 +225,8 @@ class Run:
         config, forecaster = self.config, self.learner.forecaster
         if not (config.mirror or config.rotate):
             return None
-        every_second = torch.arange(rows.start, rows.stop, device=forecaster.static.device) % 2 == 1
+        numbers = torch.arange(rows.start, rows.stop, device=forecaster.static.device) + step * config.batch_size
+        every_second = numbers % 2 == 1
         columns = draw_columns(forecaster.grid.shape[1], config.seed, step) if config.rotate else 0
         return forecaster.turn(every_second & config.mirror, torch.full_like(every_second, columns, dtype=torch.long))
 

@@ -37,14 +37,14 @@ class Task(NamedTuple):
         previous, current, static = (
             fields.repeat(members, 1, 1, 1) for fields in (self.sample.previous, self.sample.current, self.static)
         )
-        following, forcings = (fields.repeat(1, members, 1, 1, 1) for fields in self.sample[2:])
-        turn = self.turn and self.turn.repeated(members)
-        return Task(Sample(previous, current, following, forcings), static, self.hours, turn)
+        following, forcings = (fields.repeat(1, members, 1, 1, 1) for fields in self.sample[2:4])
+        sample = Sample(previous, current, following, forcings, self.sample.hour.repeat(1, members))
+        return Task(sample, static, self.hours, self.turn and self.turn.repeated(members))
 
     def rows(self, start: int, stop: int) -> Task:
         """Some of the samples."""
-        previous, current, following, forcings = self.sample
-        part = Sample(previous[start:stop], current[start:stop], following[:, start:stop], forcings[:, start:stop])
+        states, steps = self.sample[:2], self.sample[2:]
+        part = Sample(*(each[start:stop] for each in states), *(each[:, start:stop] for each in steps))
         return Task(part, self.static[start:stop], self.hours, self.turn and self.turn.rows(start, stop))
 
 
@@ -68,9 +68,10 @@ class Learner(NamedTuple):
         """The states after each step of the task; gradients go through all steps."""
         forecaster, states = self.forecaster, []
         previous, current = task.sample.previous, task.sample.current
-        for forcing in task.sample.forcings:
+        for forcing, hour in zip(task.sample.forcings, task.sample.hour, strict=True):
             known = forecaster.known(previous, current, forcing, task.static)
-            previous, current = current, forecaster.advance(current, known, noise(), hours=task.hours, turn=task.turn)
+            after = forecaster.advance(current, known, noise(), hour, hours=task.hours, turn=task.turn)
+            previous, current = current, after
             states.append(current)
         return states
 

@@ -73,7 +73,7 @@ def test_steps_of_other_lengths_and_numbers(store, residence) -> None:
     assert len(dataset) == 30 - 2 - 4
     for hours, steps, ahead in ((None, 2, (2, 4)), (6, 3, (1, 2, 3)), (24, 1, (4,))):
         sample = dataset.batch(Request(torch.tensor([5, 0]), steps, hours))
-        assert sample.following.shape[:2] == sample.forcings.shape[:2] == (steps, 2)
+        assert sample.following.shape[:2] == sample.forcings.shape[:2] == sample.hour.shape == (steps, 2)
         for row, index in enumerate((5, 0)):
             np.testing.assert_array_equal(sample.previous[row], FIELDS[index])
             np.testing.assert_array_equal(sample.current[row], FIELDS[index + 2])
@@ -82,6 +82,7 @@ def test_steps_of_other_lengths_and_numbers(store, residence) -> None:
                 length = np.timedelta64(hours or 12, "h")
                 known = forcings(TIMES[index + 2 + lags], length, GRID)
                 np.testing.assert_array_equal(sample.forcings[step, row], known)
+                assert sample.hour[step, row] == 6 * ((index + 2 + lags) % 4)
     with pytest.raises(DataError, match="steps as far as 36 h, expected 24 h at most; set a longer reach"):
         dataset.batch(Request(torch.tensor([0]), 3))
 
@@ -101,6 +102,7 @@ def test_several_stores_are_one(tmp_path, store, residence) -> None:
             assert torch.equal(sample.current[row], alone.current[0])
             assert torch.equal(sample.following[:, row], alone.following[:, 0])
             assert torch.equal(sample.forcings[:, row], alone.forcings[:, 0])
+            assert torch.equal(sample.hour[:, row], alone.hour[:, 0])
             assert joined.time(index) == part.times[place]
     assert joined.describe().count("\n") == 1
     for index in (-1, 34):

@@ -13,6 +13,7 @@ import torch
 from data_pipeline.channels import Channels
 from data_pipeline.forcings import forcings
 from data_pipeline.grid import Grid
+from data_pipeline.times import hour_of_day
 from forecast.global_means import CYCLE, MOST, GlobalMeans, Memory, at, clock, cycle_of, earlier, memory_of, waves
 
 if TYPE_CHECKING:
@@ -45,20 +46,18 @@ def governed() -> GlobalMeans:
 
 
 def test_clock_is_that_of_the_steps_end() -> None:
-    """From the forcings alone: hours differ by what they are apart, on any day, and steps of any length agree."""
+    """Whatever the step's length."""
 
     def at_end(time: str, hours: int) -> torch.Tensor:
-        step = np.timedelta64(hours, "h")
-        return clock(torch.from_numpy(forcings(np.datetime64(time, "ns"), step, GRID))[None], hours)[0]
+        end, step = np.datetime64(time, "ns"), np.timedelta64(hours, "h")
+        known = torch.from_numpy(forcings(end, step, GRID)).expand(3, -1, -1, -1)
+        same, *others = clock(known, torch.from_numpy(hour_of_day(np.array([end]))))
+        assert all(torch.equal(same, other) for other in others)
+        return same
 
-    def hour(time: str, hours: int) -> float:
-        cosine, sine = at_end(time, hours)[2:].tolist()
-        return math.degrees(math.atan2(sine, cosine)) / 15
-
-    midnight = hour("2001-03-01T00", 6)
-    for time, hours, later in (("2001-03-01T06", 6, 6), ("2001-09-11T18", 12, 18), ("2001-06-21T09", 18, 9)):
-        assert (hour(time, hours) - midnight - later + 12) % 24 - 12 == pytest.approx(0, abs=0.5), "equation of time"
-    assert at_end("2001-03-01", 24)[2:].tolist() == [0, 0]
+    known = {("2001-03-01T06", 6): [0, 1], ("2001-09-11T18", 24): [0, -1], ("2001-06-21", 18): [1, 0]}
+    for (time, hours), day in known.items():
+        assert at_end(time, hours)[2:].tolist() == pytest.approx(day, abs=1e-6)
     days = torch.tensor([59.0 - 0.5, 59.0])  # since 1.5 days, the phase's own zero, cancel in the difference
     expected = phases(days)[:, :2]
     got = torch.stack([at_end("2001-03-01T00", 24)[:2], at_end("2001-03-01T12", 24)[:2]])
@@ -97,16 +96,17 @@ def test_seasons_that_nobody_has_seen_are_not_made_up(months: int, seasonal: boo
 
 
 def test_hours_that_nobody_has_seen_are_not_made_up() -> None:
-    """At 00 and 12 the hour has one number, not two: what the equation of time makes of the other is noise."""
+    """At 00 and 12 the hour has one number, not two; at 00 alone it has none."""
     generator = torch.Generator().manual_seed(0)
     days = torch.arange(0, 1000, 0.5, dtype=torch.float64)
     times, late = phases(days), phases(days + 0.25)
-    wobble = 0.07 * torch.sin(4 * math.pi * days / 365.2422)
-    times[:, 2:] = torch.stack([torch.cos(2 * math.pi * days + wobble), torch.sin(2 * math.pi * days + wobble)], dim=-1)
     means = 280 + 0.2 * times[:, 2:3] + 0.02 * torch.randn(len(days), 1, generator=generator, dtype=torch.float64)
     cycle = cycle_of(means, times)
     torch.testing.assert_close(at(cycle, times), 280 + 0.2 * times[:, 2:3], rtol=0, atol=0.02)
     assert float((at(cycle, late) - 280).abs().max()) < 0.02
+    once = cycle_of(means[::2], times[::2])
+    assert not once[:, 5:].any()
+    torch.testing.assert_close(at(once, times), torch.full((2000, 1), 280.2, dtype=torch.float64), rtol=0, atol=0.02)
 
 
 def test_memory_is_that_of_an_autoregressive_process() -> None:
@@ -199,4 +199,5 @@ def with_larger_cycle(forecaster: Forecaster) -> dict[int, Memory]:
 
 
 def clock_of(forecaster: Forecaster, time: np.datetime64) -> torch.Tensor:
-    return clock(torch.from_numpy(forcings(time, np.timedelta64(12, "h"), forecaster.grid))[None], 12)
+    known = torch.from_numpy(forcings(time, np.timedelta64(12, "h"), forecaster.grid))[None]
+    return clock(known, torch.from_numpy(hour_of_day(np.array([time]))))

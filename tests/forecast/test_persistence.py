@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from forecast.forecaster import Forecaster
     from forecast.rollout import InitialState
 
+NOON = torch.tensor([12.0])
 GRID = Grid.equiangular(16, 32, poles=False)
 CHANNELS = Channels.of({"u_component_of_wind": [850], "2m_temperature": None, "total_precipitation": None})
 WIND, TEMPERATURE, RAIN = (
@@ -125,9 +126,10 @@ def test_the_increment_leads_to_the_following_state(
         for hours in (12, 6):
             change = made.increment(before, after, hours)
             monkeypatch.setattr(type(made), "_increment", lambda *_, change=change: change)
-            got = made.advance(before, known, torch.zeros_like(before), hours=hours)
+            got = made.advance(before, known, torch.zeros_like(before), NOON, hours=hours)
             assert (((got - after) / made.normalizer.std).square().mean()).sqrt() < 0.05
-            assert not torch.allclose(got, made.advance(before, known, torch.zeros_like(before), hours=18 - hours))
+            other = made.advance(before, known, torch.zeros_like(before), NOON, hours=18 - hours)
+            assert not torch.allclose(got, other)
 
 
 def test_steps_that_the_model_does_not_know_are_refused(

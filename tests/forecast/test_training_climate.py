@@ -53,14 +53,15 @@ def test_what_is_found_is_always_the_same(experiment: Make) -> None:
 
 def test_samples_are_of_all_hours_and_seasons(experiment: Make) -> None:
     prepared = prepare(experiment())
-    forcings = torch.cat([sample.forcings[0] for sample in spread_samples(prepared.samples)])
+    known = [(sample.forcings[0], sample.hour[0]) for sample in spread_samples(prepared.samples)]
+    forcings, hours = (torch.cat(each) for each in zip(*known, strict=True))
     count = len(forcings)
     assert 0.9 * min(len(prepared.samples), STUDIED) <= count <= STUDIED
-    cosine, sine, *day = clock(forcings, 12).unbind(-1)
+    cosine, sine, *_ = clock(forcings, hours).unbind(-1)
     turns = torch.atan2(sine, cosine).diff()
     assert 0 <= turns.min() < turns.max() < 6 * turns.mean(), "all along the year, and in order"
-    noon = (torch.stack(day, -1) @ torch.stack(day)[:, 0]) > 0
-    assert 0.4 * count < noon.sum() < 0.6 * count
+    assert set(hours.tolist()) == {0.0, 12.0}
+    assert 0.4 * count < (hours == 12).sum() < 0.6 * count
 
 
 def test_without_damping_nothing_is_known(experiment: Make) -> None:

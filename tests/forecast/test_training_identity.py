@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +14,10 @@ from data_pipeline.errors import CheckpointError, FormatError
 from forecast.checkpoint import load_checkpoint, provenance, read_tensors
 from forecast.config import load_experiment
 from forecast.training import loop
-from forecast.training.identity import digest, weights_sha256
+from forecast.training.identity import digest, origin, weights_sha256
 from forecast.training.loop import train
 from forecast.training.preparing import prepare
+from forecast.training.state import require_same_origin
 from tests.forecast.trainings import OBJECTIVES, left_by, log, states
 
 if TYPE_CHECKING:
@@ -122,12 +124,23 @@ def test_a_finished_training_is_passed_over(
         train(experiment(**STAGES, training__seed=1).stage("second"), progress=False)
 
 
+@pytest.mark.parametrize(("old", "new"), list(permutations(OBJECTIVES, 2)))
+def test_another_objective_is_named_and_not_what_follows_from_it(
+    experiment: Make, tmp_path: Path, old: str, new: str
+) -> None:
+    found, wanted = (origin(experiment(**OBJECTIVES[kind])) for kind in (old, new))
+    said = f'with another config: training.objective.kind was "{old}", now "{new}"; remove'
+    with pytest.raises(CheckpointError, match=said):
+        require_same_origin(found, wanted, tmp_path / "state.safetensors")
+
+
 def test_a_checkpoint_of_another_version_is_not_overwritten(trained: Experiment) -> None:
     path = trained.stage("second").training.folder / "checkpoint.safetensors"
     metadata, tensors = read_tensors(path)
     save_file(tensors, path, metadata={**metadata, "format": "sphercast checkpoint 1"})
     before = path.read_bytes()
-    with pytest.raises(FormatError, match=r"checkpoint.safetensors has format 'sphercast checkpoint 1', expected"):
+    said = r"has format 'sphercast checkpoint 1', expected 'sphercast checkpoint 3'; remove .*, or set another 'folder'"
+    with pytest.raises(FormatError, match=said):
         train(trained.stage("second"), progress=False)
     assert path.read_bytes() == before
 

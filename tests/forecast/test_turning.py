@@ -136,6 +136,13 @@ def test_what_the_config_says_is_turned(experiment: Callable[..., Experiment], m
     assert (len({int(turn.columns[0]) for turn in turns if turn}) > 2) == rotate
 
 
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_half_of_all_samples_are_mirrored(experiment: Callable[..., Experiment], size: int) -> None:
+    run = begun(experiment(training__mirror=True, training__batch_size=size))
+    turns = [run._turn(range(size), step) for step in range(4)]
+    assert sum(int(turn.mirrored.sum()) for turn in turns if turn) == 2 * size
+
+
 def test_a_training_that_mirrors_sees_another_world(experiment: Callable[..., Experiment]) -> None:
     losses = []
     for mirror in (False, True):
@@ -167,8 +174,8 @@ def test_members_are_turned_by_their_own_noise(
     assert not torch.allclose(together, upright, rtol=1e-4, atol=1e-4)
     known = inputs_of(made, initial.current, "2000-01-03T12")[:1, len(made.channels) :].expand(4, -1, -1, -1)
     turn = made.turn(*drawn(two_numbers(drawn_noise), made.grid.shape[1]))
-    expected = plain.advance(both[1], known, drawn_noise, turn=turn)
-    got = made.advance(both[1], known, drawn_noise)
+    expected = plain.advance(both[1], known, drawn_noise, torch.zeros(1), turn=turn)
+    got = made.advance(both[1], known, drawn_noise, torch.zeros(1))
     assert torch.equal(got, expected)
 
 
