@@ -57,6 +57,11 @@ START = np.datetime64("2000-01-01T00", "ns")
 TIME = np.datetime64("2000-01-03T00", "ns")
 
 
+@pytest.fixture(autouse=True)
+def _random_numbers_are_the_same_in_every_run() -> None:
+    torch.manual_seed(0)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
