@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from data_pipeline.dataset import Sample
+from data_pipeline.times import HOUR, HOURS_OF_A_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +34,11 @@ class JoinedDataset:
 
     def __len__(self) -> int:
         return int(self._edges[-1])
+
+    @property
+    def years(self) -> float:
+        """How long a time the samples cover."""
+        return float(sum(len(part) * (part.interval / HOUR) for part in self.parts) / HOURS_OF_A_YEAR)
 
     def time(self, index: int) -> np.datetime64:
         """The time of the first state of a sample."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HOUR = np.timedelta64(1, "h")
 """A span of time divided by it is a number of hours."""
+HOURS_OF_A_YEAR = 24 * 365.2422
+"""Of the sun."""
 
 
 def whole_hours(times: NDArray[np.datetime64], epoch: np.datetime64) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from data_pipeline.forcings import FORCING_NAMES
+from data_pipeline.times import HOURS_OF_A_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
     from data_pipeline.grid import Grid
 
 HOURS_OF_A_DAY = 24
-HOURS_OF_A_YEAR = HOURS_OF_A_DAY * 365.2422
-CYCLE = 7
-"""Numbers of a cycle: its mean, cosine and sine of the year and of half a year, cosine and sine of the day."""
-LONGEST_GAP = math.pi / 2
-"""Of the year's phase between samples: where a season is missing, none is fitted."""
+HARMONICS = 4
+"""Of the year: with two, a sixth of what humidity does at 500 hPa on the planet of configs/planet.yaml is left over."""
+CYCLE = 3 + 2 * HARMONICS
+"""Numbers of a cycle: its mean, cosine and sine of the day, and of each harmonic of the year."""
 FAINTEST = 0.05
 """Of the strongest pattern in a fit: what hardly tells samples apart says nothing of others."""
 MOST = 2.0
@@ -117,8 +117,10 @@ def earlier(clock: Tensor, hours: int) -> Tensor:
 
 def waves(clock: Tensor) -> Tensor:
     """What a cycle is made of, (batch, CYCLE)."""
-    cosine, sine, *day = clock.unbind(-1)
-    return torch.stack([torch.ones_like(cosine), cosine, sine, cosine**2 - sine**2, 2 * sine * cosine, *day], dim=-1)
+    numbers = torch.arange(1, HARMONICS + 1, dtype=clock.dtype, device=clock.device)
+    phases = torch.atan2(clock[:, 1], clock[:, 0])[:, None] * numbers
+    seasons = torch.stack([phases.cos(), phases.sin()], dim=-1).flatten(1)
+    return torch.cat([torch.ones_like(clock[:, :1]), clock[:, 2:], seasons], dim=1)
 
 
 def at(cycle: Tensor, clock: Tensor) -> Tensor:
@@ -126,17 +128,19 @@ def at(cycle: Tensor, clock: Tensor) -> Tensor:
     return (waves(clock)[:, None] * cycle).sum(-1)
 
 
-def cycle_of(means: Tensor, clock: Tensor) -> Tensor:
-    """The least-squares fit (channel, CYCLE) of global means (sample, channel); without seasons where one is missing.
+def cycle_of(means: Tensor, clock: Tensor, years: float) -> Tensor:
+    """The least-squares fit (channel, CYCLE) of global means (sample, channel) from so many ``years``.
 
-    A cycle that was fitted to a part of the year would go anywhere in the rest of it. So would one of hours that are
-    not there: of samples of one hour, or of two that are 12 apart, what hours have in common is the mean's.
+    There is no season where a quarter of the year is missing, nor a harmonic of which half a wave is: it would go
+    anywhere in between. Nor are there more harmonics than years: weather would be taken for them. Of samples of one
+    hour, or of two that are 12 apart, what hours have in common is the mean's.
     """
     columns = waves(clock.double())
-    phase = torch.atan2(columns[:, 2], columns[:, 1]).sort().values
-    gaps = torch.diff(phase, append=phase[:1] + 2 * math.pi)
-    columns[:, 1:5] *= bool(gaps.max() < LONGEST_GAP)
-    columns[:, 5:] *= columns[:, 5:].std(0, correction=0) > FAINTEST
+    phase = torch.atan2(clock[:, 1], clock[:, 0]).double().sort().values
+    gap = float(torch.diff(phase, append=phase[:1] + 2 * math.pi).max())
+    for number in range(1, HARMONICS + 1):
+        columns[:, 1 + 2 * number : 3 + 2 * number] *= gap < math.pi / max(number, 2) and number <= round(years)
+    columns[:, 1:3] *= columns[:, 1:3].std(0, correction=0) > FAINTEST
     middle = means.double().mean(0)
     fit: Tensor = torch.linalg.pinv(columns, rtol=FAINTEST)
     cycle = (fit @ (means.double() - middle)).T

@@ -24,15 +24,19 @@ if TYPE_CHECKING:
 
     Spread = Callable[[int | None], Iterator[Sample]]
 
-STUDIED, AT_ONCE = 256, 8
-"""Samples that are looked at, at most, and how many of them are held together."""
+STUDIED, AT_LEAST, AT_ONCE = 1024, 256, 8
+"""Samples that are looked at, at most, also if they are large, and how many of them are held together."""
+READ = 4e9
+"""Bytes that more samples than AT_LEAST may have."""
 
 
 def with_climate(forecaster: Forecaster, samples: JoinedDataset) -> Forecaster:
     """With its persistence and its global means."""
     spread = partial(spread_samples, samples)
     return replace(
-        forecaster, persistence=_persistence(forecaster, spread), global_means=_global_means(forecaster, spread)
+        forecaster,
+        persistence=_persistence(forecaster, spread),
+        global_means=_global_means(forecaster, spread, samples.years),
     )
 
 
@@ -58,7 +62,10 @@ def spread_samples(samples: JoinedDataset, hours: int | None = None) -> Iterator
 
     One from anywhere in each of as many equal stretches: evenly spread ones might all be of one hour of the day.
     """
-    count = max(min(len(samples), STUDIED) // AT_ONCE, 1) * min(AT_ONCE, len(samples))
+    first = samples.batch(Request(torch.tensor([0]), 1, hours))
+    cheap = READ // (first.previous.nbytes + first.current.nbytes + first.following.nbytes)
+    wanted = min(len(samples), max(AT_LEAST, min(STUDIED, int(cheap))))
+    count = max(wanted // AT_ONCE, 1) * min(AT_ONCE, len(samples))
     places = torch.arange(count) + torch.rand(count, generator=torch.Generator().manual_seed(0))
     indices = (places * len(samples) / count).long().clamp(max=len(samples) - 1)
     return samples.batches(Request(part, 1, hours) for part in torch.split(indices, AT_ONCE))
@@ -78,7 +85,7 @@ def _persistence(forecaster: Forecaster, spread: Spread) -> Persistence:
     return Persistence(forecaster.truncation, mean, {hours: kept(hours) for hours in lengths})
 
 
-def _global_means(forecaster: Forecaster, spread: Spread) -> GlobalMeans:
+def _global_means(forecaster: Forecaster, spread: Spread, years: float) -> GlobalMeans:
     own = forecaster.model.step_hours
     areas = torch.as_tensor(forecaster.grid.area_weights(), device=forecaster.static.device)[:, None]
 
@@ -92,7 +99,7 @@ def _global_means(forecaster: Forecaster, spread: Spread) -> GlobalMeans:
         ]
         before, after, now = (torch.cat(column) for column in zip(*rows, strict=True))
         then = earlier(now, hours)
-        cycle = cycle_of(torch.cat([before, after]), torch.cat([then, now]))
+        cycle = cycle_of(torch.cat([before, after]), torch.cat([then, now]), years)
         return Memory(cycle.float(), *memory_of(before - at(cycle, then), after - at(cycle, now)))
 
     lengths = (own, *forecaster.model.other_step_hours)

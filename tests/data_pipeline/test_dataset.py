@@ -105,6 +105,7 @@ def test_several_stores_are_one(tmp_path, store, residence) -> None:
             assert torch.equal(sample.hour[:, row], alone.hour[:, 0])
             assert joined.time(index) == part.times[place]
     assert joined.describe().count("\n") == 1
+    assert joined.years == pytest.approx(34 * 6 / 24 / 365.2422)
     for index in (-1, 34):
         with pytest.raises(DataError, match="got sample"):
             joined.batch(Request(torch.tensor([index])))

@@ -14,7 +14,19 @@ from data_pipeline.channels import Channels
 from data_pipeline.forcings import forcings
 from data_pipeline.grid import Grid
 from data_pipeline.times import hour_of_day
-from forecast.global_means import CYCLE, MOST, GlobalMeans, Memory, at, clock, cycle_of, earlier, memory_of, waves
+from forecast.global_means import (
+    CYCLE,
+    HARMONICS,
+    MOST,
+    GlobalMeans,
+    Memory,
+    at,
+    clock,
+    cycle_of,
+    earlier,
+    memory_of,
+    waves,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,12 +86,26 @@ def test_cycle_is_found_again() -> None:
     days = torch.linspace(0, 1500, 300, dtype=torch.float64)
     cycle = torch.randn(3, CYCLE, dtype=torch.float64)
     year, day = 2 * math.pi * days / 365.2422, 2 * math.pi * days
-    basis = torch.stack(
-        [torch.ones_like(year), year.cos(), year.sin(), (2 * year).cos(), (2 * year).sin(), day.cos(), day.sin()]
-    )
+    seasons = [wave(number * year) for number in range(1, HARMONICS + 1) for wave in (torch.cos, torch.sin)]
+    basis = torch.stack([torch.ones_like(year), day.cos(), day.sin(), *seasons])
     torch.testing.assert_close(waves(phases(days)), basis.T)
     torch.testing.assert_close(at(cycle, phases(days)), (cycle @ basis).T)
-    torch.testing.assert_close(cycle_of((cycle @ basis).T, phases(days)), cycle)
+    torch.testing.assert_close(cycle_of((cycle @ basis).T, phases(days), years=4.1), cycle)
+
+
+@pytest.mark.parametrize(("years", "harmonics"), [(0.4, 0), (1, 1), (1.6, 2), (10, 4)])
+def test_no_more_harmonics_than_years(years: float, harmonics: int) -> None:
+    days = torch.arange(0, 730, 1.5, dtype=torch.float64)
+    cycle = cycle_of(torch.randn(len(days), 2, dtype=torch.float64), phases(days), years)
+    assert (cycle[:, 3:].abs() > 1e-9).tolist() == 2 * [[True] * 2 * harmonics + [False] * 2 * (HARMONICS - harmonics)]
+
+
+@pytest.mark.parametrize(("missing", "harmonics"), [(30, 4), (50, 3), (75, 2), (100, 0)])
+def test_no_harmonic_of_which_half_a_wave_is_missing(missing: int, harmonics: int) -> None:
+    days = torch.arange(0, 365 - missing, 1.5, dtype=torch.float64) + 365 * torch.arange(10)[:, None]
+    times = phases(days.flatten())
+    cycle = cycle_of(torch.randn(len(times), 1, dtype=torch.float64), times, years=8)
+    assert (cycle[0, 3:].abs() > 1e-9).sum() == 2 * harmonics
 
 
 @pytest.mark.parametrize(("months", "seasonal"), [(2, False), (6, False), (10, True)])
@@ -88,11 +114,11 @@ def test_seasons_that_nobody_has_seen_are_not_made_up(months: int, seasonal: boo
     days = torch.arange(0, 30.4 * months, 0.25, dtype=torch.float64)
     noise = torch.randn(len(days), 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     hourly = torch.cos(2 * math.pi * days)[:, None]
-    cycle = cycle_of(280 + noise + hourly, phases(days))
+    cycle = cycle_of(280 + noise + hourly, phases(days), years=2)
     whole_year = phases(torch.arange(0, 365, 0.25, dtype=torch.float64))
-    assert bool(cycle[:, 1:5].abs().max() > 1e-9) == seasonal
+    assert bool(cycle[:, 3:].abs().max() > 1e-9) == seasonal
     assert float((at(cycle, whole_year) - 280).abs().max()) < 3
-    assert float(cycle[0, 5]) == pytest.approx(1, abs=0.3)
+    assert float(cycle[0, 1]) == pytest.approx(1, abs=0.3)
 
 
 def test_hours_that_nobody_has_seen_are_not_made_up() -> None:
@@ -101,11 +127,11 @@ def test_hours_that_nobody_has_seen_are_not_made_up() -> None:
     days = torch.arange(0, 1000, 0.5, dtype=torch.float64)
     times, late = phases(days), phases(days + 0.25)
     means = 280 + 0.2 * times[:, 2:3] + 0.02 * torch.randn(len(days), 1, generator=generator, dtype=torch.float64)
-    cycle = cycle_of(means, times)
+    cycle = cycle_of(means, times, years=2.7)
     torch.testing.assert_close(at(cycle, times), 280 + 0.2 * times[:, 2:3], rtol=0, atol=0.02)
     assert float((at(cycle, late) - 280).abs().max()) < 0.02
-    once = cycle_of(means[::2], times[::2])
-    assert not once[:, 5:].any()
+    once = cycle_of(means[::2], times[::2], years=2.7)
+    assert once[:, 1:3].abs().max() < 1e-9
     torch.testing.assert_close(at(once, times), torch.full((2000, 1), 280.2, dtype=torch.float64), rtol=0, atol=0.02)
 
 

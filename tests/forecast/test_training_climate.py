@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from data_pipeline.dataset import Request
 from data_pipeline.errors import CheckpointError
 from forecast.checkpoint import save_checkpoint
 from forecast.global_means import clock
+from forecast.training import climate
 from forecast.training.checking import check
 from forecast.training.climate import STUDIED, spread_samples
 from forecast.training.preparing import prepare
@@ -62,6 +64,19 @@ def test_samples_are_of_all_hours_and_seasons(experiment: Make) -> None:
     assert 0 <= turns.min() < turns.max() < 6 * turns.mean(), "all along the year, and in order"
     assert set(hours.tolist()) == {0.0, 12.0}
     assert 0.4 * count < (hours == 12).sum() < 0.6 * count
+
+
+@pytest.mark.parametrize(("bytes_of_samples", "count"), [(0, 16), (40, 40), (1e9, 64)])
+def test_large_samples_are_fewer(
+    experiment: Make, monkeypatch: pytest.MonkeyPatch, bytes_of_samples: float, count: int
+) -> None:
+    """At least 16 and at most 64 here; 40 in 40 times what one takes."""
+    samples = prepare(experiment()).samples
+    one = samples.batch(Request(torch.tensor([0])))
+    size = sum(fields.nbytes for fields in one[:3])
+    for name, value in {"STUDIED": 64, "AT_LEAST": 16, "READ": bytes_of_samples * size}.items():
+        monkeypatch.setattr(climate, name, value)
+    assert sum(len(sample.current) for sample in spread_samples(samples)) == count
 
 
 def test_without_damping_nothing_is_known(experiment: Make) -> None:
