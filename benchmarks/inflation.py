@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.sentences import in_a_sentence
 from benchmarks.study_forecasts import Ensemble, Trial, score
 from data_pipeline.store import open_store
 from forecast.checkpoint import find_checkpoint, load_checkpoint
@@ -61,4 +62,5 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    with in_a_sentence():
+        main()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from benchmarks.sentences import in_a_sentence
 from data_pipeline.store import open_store
 from forecast.persistence import Persistence, estimated
 from forecast.truncation import Truncation
@@ -71,4 +72,5 @@ def compared(store: TrainingStore, before: Tensor, after: Tensor) -> dict[str, d
 
 
 if __name__ == "__main__":
-    main()
+    with in_a_sentence():
+        main()

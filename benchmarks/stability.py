@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from benchmarks.seasons import same_courses, same_season
+from benchmarks.sentences import in_a_sentence
 from data_pipeline.errors import DataError
 from data_pipeline.store import TrainingStore, open_store
 from forecast.checkpoint import find_checkpoint, load_checkpoint
@@ -207,4 +208,5 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    with in_a_sentence():
+        main()
