@@ -6,8 +6,7 @@ The planet is what all stores hold; forecasts start from the first. ``drift`` is
 mean of 10 days in a row, less the mean over the years of the same 10 days, over the interannual range of these (the
 highest year less the lowest, as an average over the forecast). The worst 10 days count, and up to 1 is allowed.
 ``member_drift`` is that of the worst single member, and is allowed 1.5: of 39 times 60 days of the planet of
-../shared/speedy, each against the other 12 years, the worst channel reached 0.6 to 1.2, and of 84 of the planet of
-configs/planet.yaml, which has more channels, 0.8 to 1.55.
+../shared/speedy, each against the other 12 years, the worst channel reached 0.6 to 1.2.
 ``beyond_extremes`` is how far any point leaves the stores' extremes, in standard deviations of the channel: 1 is
 allowed. ``small_scale_power`` is that of the last day's members, over that of the same season in all years.
 Where humidity would be negative it is clipped at zero, as declared in data_pipeline.variables.

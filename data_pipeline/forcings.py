@@ -9,6 +9,7 @@ import numpy as np
 
 from data_pipeline.errors import DataError
 from data_pipeline.sun import SOLAR_CONSTANT, days_since_j2000, mean_solar_radiation, toa_incident_solar_radiation
+from data_pipeline.times import DAYS_OF_A_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,7 +112,8 @@ def _moving_solar(time: np.datetime64, step: np.timedelta64, grid: Grid) -> Floa
 def _year(wave: Callable[[float], float]) -> Forcing:
     """Of the tropical year's phase, counted from J2000."""
     return Forcing(
-        lambda time, _, grid: wave(2 * np.pi * days_since_j2000(time) / 365.2422) * np.ones(grid.shape), mirror_sign=-1
+        lambda time, _, grid: wave(2 * np.pi * days_since_j2000(time) / DAYS_OF_A_YEAR) * np.ones(grid.shape),
+        mirror_sign=-1,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from data_pipeline.dataset import Sample
-from data_pipeline.times import HOUR, HOURS_OF_A_YEAR
+from data_pipeline.times import DAYS_OF_A_YEAR, HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from data_pipeline.dataset import Request, StoreDataset
+
+
+_BATCH_DIMS = (0, 0, 1, 1, 1)
+"""Of a Sample's fields: those of steps have the step first."""
 
 
 class JoinedDataset:
@@ -38,7 +42,7 @@ class JoinedDataset:
     @property
     def years(self) -> float:
         """How long a time the samples cover."""
-        return float(sum(len(part) * (part.interval / HOUR) for part in self.parts) / HOURS_OF_A_YEAR)
+        return float(sum(len(part) * (part.interval / HOUR) for part in self.parts) / 24 / DAYS_OF_A_YEAR)
 
     def time(self, index: int) -> np.datetime64:
         """The time of the first state of a sample."""
@@ -72,6 +76,5 @@ class JoinedDataset:
 
 def _joined(samples: Sequence[Sample], places: Tensor) -> Sample:
     """Each sample of the batch where it was asked for."""
-    columns = zip(*(sample._replace(hour=sample.hour[..., None, None, None]) for sample in samples), strict=True)
-    joined = Sample(*(torch.cat(parts, dim=-4)[..., places, :, :, :] for parts in columns))
-    return joined._replace(hour=joined.hour[..., 0, 0, 0])
+    columns = zip(zip(*samples, strict=True), _BATCH_DIMS, strict=True)
+    return Sample(*(torch.cat(parts, dim).index_select(dim, places) for parts, dim in columns))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HOUR = np.timedelta64(1, "h")
 """A span of time divided by it is a number of hours."""
-HOURS_OF_A_YEAR = 24 * 365.2422
+DAYS_OF_A_YEAR = 365.2422
 """Of the sun."""
 
 

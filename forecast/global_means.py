@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from data_pipeline.forcings import FORCING_NAMES
-from data_pipeline.times import HOURS_OF_A_YEAR
+from data_pipeline.times import DAYS_OF_A_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from data_pipeline.grid import Grid
 
 HOURS_OF_A_DAY = 24
+HOURS_OF_A_YEAR = HOURS_OF_A_DAY * DAYS_OF_A_YEAR
 HARMONICS = 4
-"""Of the year: with two, a sixth of what humidity does at 500 hPa on the planet of configs/planet.yaml is left over."""
+"""Of the year: two leave some of the course of humidity over, which then counts as weather."""
 CYCLE = 3 + 2 * HARMONICS
 """Numbers of a cycle: its mean, cosine and sine of the day, and of each harmonic of the year."""
 FAINTEST = 0.05
